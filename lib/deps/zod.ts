@@ -1,0 +1,2 @@
+/** Schemas. */
+export { z } from "npm:zod@4.6.7";
