@@ -24,7 +24,7 @@ export interface Link extends AsyncDisposable {
   drained(): Promise<void>;
   /**
    * Delivers each message that arrives, in order, synchronously. Set once, by the one connection above; messages that
-   * came before are delivered first. The payload may be reused after the call returns: copy what must stay.
+   * came before are delivered first. The payload belongs to the handler, which may keep it.
    */
   receive(handler: (payload: Uint8Array) => void): void;
   /** Resolves once, when the link has ended, whoever ended it; never rejects. */

@@ -1,0 +1,55 @@
+import type { Channel } from "./channel.ts";
+import type { Link } from "./link.ts";
+
+/** Above this many bytes not yet sent, channels wait: what is queued here delays every short command behind it. */
+const HIGH_WATER_BYTES = 256 * 1024;
+
+/**
+ * Gives the channels that have data to send their turns: one message each, in the order they asked, as long as the
+ * link has room. So a large push on one channel delays a short command on another by one message, not by megabytes.
+ */
+export class SendScheduler {
+  readonly #link: Link;
+  readonly #ready = new Set<Channel>();
+  #pumping = false;
+  #waiting = false;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  /** Asks for turns until the channel has nothing sendable left. */
+  wake(channel: Channel): void {
+    this.#ready.add(channel);
+    this.#pump();
+  }
+
+  forget(channel: Channel): void {
+    this.#ready.delete(channel);
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#waiting) return;
+    this.#pumping = true;
+    try {
+      while (this.#ready.size > 0) {
+        if (this.#link.queuedBytes >= HIGH_WATER_BYTES) return this.#waitForRoom();
+        // A Set keeps insertion order: first in, first served, and back to the end.
+        const [channel] = this.#ready;
+        this.#ready.delete(channel);
+        channel.sendNext();
+        if (channel.sendable) this.#ready.add(channel);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #waitForRoom(): void {
+    this.#waiting = true;
+    this.#link.drained().then(() => {
+      this.#waiting = false;
+      this.#pump();
+    });
+  }
+}
