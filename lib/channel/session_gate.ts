@@ -7,31 +7,42 @@ import { Session } from "./session.ts";
 /** sshd's own default for MaxSessions (sshd_config(5)). */
 export const DEFAULT_MAX_SESSIONS = 10;
 
-/** How often a refused open is tried again while no session of ours is left to wait for. */
+/** How often an open is tried again that was refused with no session of ours left to wait for. */
 const RETRIES = 6;
 const RETRY_DELAY_MS = 5;
 
 interface Waiter {
+  readonly ticket: number;
   readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**
- * Opens sessions without ever running into the server's MaxSessions: at most `limit` at a time, the rest wait in the
- * order they came. A refusal teaches the limit. sshd counts a session until it has reaped the child, so an open right
- * after a close can be refused once more: such an open is simply tried again, it was never started.
+ * Opens sessions without running into the server's MaxSessions: at most `limit` at a time, the rest wait in the order
+ * they came. A refusal teaches the limit.
+ *
+ * sshd counts a session until it has reaped the child, so an open right after a close can be refused although the
+ * limit allows it: where more sessions than now were open before, a refusal teaches nothing and the open is tried
+ * again. Trying again is always safe: what was refused was never started.
  */
 export class SessionGate {
   readonly #connection: Connection;
+  /** In the order of their tickets. */
   readonly #waiters: Waiter[] = [];
   #limit: number;
+  #nextTicket = 0;
+  /** Slots taken: sessions open or being opened. */
+  #taken = 0;
+  /** Sessions that the server has confirmed and that are not over. */
   #open = 0;
+  /** The most that were ever open at once. */
+  #proven = 0;
 
   constructor(connection: Connection, limit: number = DEFAULT_MAX_SESSIONS) {
     this.#connection = connection;
     this.#limit = Math.max(1, limit);
     connection.closed.then(() => {
-      for (const waiter of this.#waiters.splice(0)) waiter.resolve(); // opening then fails with the right words
+      // Their opens then fail at once, in the words of the connection.
+      for (const waiter of this.#waiters.splice(0)) waiter.resolve();
     });
   }
 
@@ -40,7 +51,7 @@ export class SessionGate {
     return this.#limit;
   }
 
-  /** Sessions open or opening now. */
+  /** Sessions open now. */
   get openCount(): number {
     return this.#open;
   }
@@ -51,44 +62,35 @@ export class SessionGate {
 
   /** Waits for a turn and opens a session; its slot is given on when it ends. */
   async acquire(signal?: AbortSignal): Promise<Session> {
-    await this.#turn(signal);
-    try {
-      const session = await this.#openPatiently(signal);
-      session.ended.then(() => this.#release());
-      return session;
-    } catch (error) {
-      this.#release();
-      throw error;
-    }
-  }
-
-  async #openPatiently(signal: AbortSignal | undefined): Promise<Session> {
-    for (let attempt = 0;; attempt++) {
+    const ticket = this.#nextTicket++;
+    for (let refusals = 0;; refusals++) {
+      await this.#turn(ticket, signal);
       try {
-        return await Session.open(this.#connection, { signal });
+        return this.#opened(await Session.open(this.#connection, { signal }));
       } catch (error) {
-        if (!isSessionLimit(error) || attempt >= RETRIES) throw error;
-        const others = this.#open - 1;
-        if (others > 0) {
-          this.#limit = Math.max(1, Math.min(this.#limit, others));
-          // Our slot goes back behind the limit; take another turn when one of the others has ended.
-          this.#open--;
-          try {
-            await this.#turn(signal, true);
-          } catch (aborted) {
-            this.#open++; // acquire() releases it
-            throw aborted;
-          }
-        }
-        await delay(RETRY_DELAY_MS * 2 ** attempt, { signal });
+        if (isSessionLimit(error) && this.#open > 0 && this.#open >= this.#proven) this.#limit = this.#open;
+        this.#release();
+        if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) throw error;
       }
+      await delay(RETRY_DELAY_MS * 2 ** Math.min(refusals, RETRIES), { signal });
     }
   }
 
-  #turn(signal: AbortSignal | undefined, first = false): Promise<void> {
+  #opened(session: Session): Session {
+    this.#open++;
+    this.#proven = Math.max(this.#proven, this.#open);
+    session.ended.then(() => {
+      this.#open--;
+      this.#release();
+    });
+    return session;
+  }
+
+  #turn(ticket: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#open < this.#limit && (first || this.#waiters.length === 0)) {
-      this.#open++;
+    const isNext = this.#waiters.length === 0 || ticket < this.#waiters[0].ticket;
+    if (isNext && this.#taken < this.#limit) {
+      this.#taken++;
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
@@ -97,26 +99,27 @@ export class SessionGate {
         reject(signal?.reason);
       };
       const waiter: Waiter = {
+        ticket,
         resolve: () => {
           signal?.removeEventListener("abort", abort);
-          this.#open++;
+          this.#taken++;
           resolve();
         },
-        reject,
       };
       signal?.addEventListener("abort", abort, { once: true });
-      if (first) this.#waiters.unshift(waiter);
-      else this.#waiters.push(waiter);
+      // One that was refused keeps its place among those that came later.
+      const later = this.#waiters.findIndex((other) => other.ticket > ticket);
+      this.#waiters.splice(later === -1 ? this.#waiters.length : later, 0, waiter);
     });
   }
 
   #release(): void {
-    this.#open--;
-    while (this.#open < this.#limit && this.#waiters.length > 0) this.#waiters.shift()?.resolve();
+    this.#taken--;
+    while (this.#taken < this.#limit && this.#waiters.length > 0) this.#waiters.shift()?.resolve();
   }
 }
 
-/** OpenSSH answers "open failed" with reason 2 when MaxSessions is reached; others use 4, as RFC 4254 would have it. */
+/** OpenSSH answers "open failed" with reason 2 at MaxSessions; others use 4, as RFC 4254 §5.1 would have it. */
 function isSessionLimit(error: unknown): boolean {
   return error instanceof ChannelError && error.code === "open-failed" &&
     (error.reason === OPEN_FAILURE.CONNECT_FAILED || error.reason === OPEN_FAILURE.RESOURCE_SHORTAGE);
