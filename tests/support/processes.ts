@@ -73,6 +73,11 @@ export function signalProcess(pid: number, signal: Deno.Signal): void {
   }
 }
 
+/** Waits until none of `pids` lives. For those that are not our children, only looking again can tell. */
+export async function gone(pids: readonly number[]): Promise<void> {
+  while (alive(pids).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 /** A process may end, or belong to someone else, between listing it and reading it: errors do not count. */
 function shell(script: string, ...args: string[]): string {
   if (Deno.build.os !== "linux") return "";

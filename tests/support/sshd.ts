@@ -10,10 +10,10 @@ import { dirname, join } from "@std/path";
 import { CarpoolError } from "../../lib/base/errors.ts";
 import { LogFile } from "./log_file.ts";
 import { type OpenSsh, openssh } from "./openssh.ts";
-import { alive, processesMarked, processesUnder, signalProcess } from "./processes.ts";
+import { gone, processesMarked, processesUnder, signalProcess } from "./processes.ts";
 import { exposeTool, publicTempDir } from "./public_files.ts";
 import { sshClientFiles } from "./sshd_client.ts";
-import { groupFile, passwdFile, serverConfig } from "./sshd_config.ts";
+import { accountEnv, groupFile, passwdFile, serverConfig } from "./sshd_config.ts";
 import { installed, type Tool } from "./tools.ts";
 
 /** The uid that sshd and its sessions get when root calls. */
@@ -41,7 +41,7 @@ export interface SshdOptions {
   readonly password?: string;
   /** Patterns of variables that clients may set, as in AcceptEnv. */
   readonly acceptEnv?: readonly string[];
-  /** Variables of every session, as with SetEnv. */
+  /** Variables of every session. A SetEnv line in `config` would hide the account from the session's programs. */
   readonly setEnv?: Readonly<Record<string, string>>;
   /** Default VERBOSE, the least that lets connections and sessions be counted. */
   readonly logLevel?: "VERBOSE" | "DEBUG" | "DEBUG2" | "DEBUG3";
@@ -292,18 +292,11 @@ async function spawnListener(layout: SshdLayout, configFile: string): Promise<De
   // With --pdeathsig no server outlives a test process that was killed and so could not stop it.
   const ids = other ? [`--reuid=${layout.uid}`, `--regid=${layout.uid}`, "--clear-groups"] : [];
   const words = setpriv ? [setpriv, ...ids, "--pdeathsig=TERM", "--", ...sshd] : sshd;
-  const server = join(layout.dir, "server");
   return new Deno.Command("/bin/sh", {
     args: ["-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", layout.log.path, ...words],
     ...(other && !setpriv ? { uid: layout.uid, gid: layout.uid } : {}),
     clearEnv: true,
-    env: {
-      ...layout.sshd.env,
-      PATH: "/usr/local/bin:/usr/bin:/bin",
-      LD_PRELOAD: layout.nssWrapper,
-      NSS_WRAPPER_PASSWD: join(server, "passwd"),
-      NSS_WRAPPER_GROUP: join(server, "group"),
-    },
+    env: { ...layout.sshd.env, ...accountEnv(layout), PATH: "/usr/local/bin:/usr/bin:/bin" },
     cwd: "/",
     stdin: "null",
     stdout: "null",
@@ -351,8 +344,7 @@ function* walk(dir: string): Generator<string> {
 async function killAll(list: () => number[]): Promise<void> {
   for (let pids = list(); pids.length > 0; pids = list()) {
     for (const pid of pids) signalProcess(pid, "SIGKILL");
-    // They are not our children, so /proc alone can tell when they are gone.
-    while (alive(pids).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await gone(pids);
   }
 }
 

@@ -34,12 +34,21 @@ export async function serverConfig(
     `Subsystem sftp ${layout.sftpServer}`,
   ];
   if (options.acceptEnv?.length) lines.push(`AcceptEnv ${options.acceptEnv.join(" ")}`);
-  const setEnv = Object.entries(options.setEnv ?? {}).map(([name, value]) =>
-    quoteArgument(`${name}=${value}`)
-  );
+  // sshd gives a session none of its own environment; sftp-server, scp and git fail for a uid without an account.
+  const variables = { ...accountEnv(layout), ...options.setEnv };
+  const setEnv = Object.entries(variables).map(([name, value]) => quoteArgument(`${name}=${value}`));
   // One line: of several SetEnv lines sshd takes the first.
-  if (setEnv.length > 0) lines.push(`SetEnv ${setEnv.join(" ")}`);
+  lines.push(`SetEnv ${setEnv.join(" ")}`);
   return [...lines, ...await versionLines(layout), ...blocks].join("\n") + "\n";
+}
+
+/** What lets a program see the accounts of this server. */
+export function accountEnv({ dir, nssWrapper }: SshdLayout): Record<string, string> {
+  return {
+    LD_PRELOAD: nssWrapper,
+    NSS_WRAPPER_PASSWD: join(dir, "server", "passwd"),
+    NSS_WRAPPER_GROUP: join(dir, "server", "group"),
+  };
 }
 
 /** Keywords that older servers do not know and newer ones need. */

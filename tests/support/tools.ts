@@ -67,3 +67,14 @@ export async function unpackedTool(program: string, packages: readonly string[])
     fix: "name the package that does",
   });
 }
+
+/** git; where it is unpacked, its environment names the folder of its subcommands, which is compiled in. */
+export async function git(): Promise<Tool> {
+  const tool = await provide("git");
+  if (tool.root === undefined) return tool;
+  const paths = {
+    GIT_EXEC_PATH: join(tool.root, "usr/lib/git-core"),
+    GIT_TEMPLATE_DIR: join(tool.root, "usr/share/git-core/templates"),
+  };
+  return { ...tool, env: { ...tool.env, ...paths } };
+}
