@@ -151,6 +151,34 @@ export class MasterError extends CarpoolError {
   }
 }
 
+/** How a command ended that was expected to succeed. */
+export interface CommandEnd {
+  readonly command: string;
+  /** `user@host:port`. */
+  readonly host: string;
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly outcome: Outcome;
+  readonly stderr: string;
+}
+
+/** A command that had to succeed did not; `result` has everything about it. */
+export class CommandError<Result extends CommandEnd = CommandEnd> extends CarpoolError {
+  override name = "CommandError";
+  readonly result: Result;
+  constructor(result: Result) {
+    const status = result.signal === null ? `status ${result.code}` : `signal ${result.signal}`;
+    const said = result.stderr.trim().split("\n").at(-1)?.slice(0, 200);
+    super("failed", {
+      what: "Command failed",
+      where: result.host,
+      why: said ? `${status}: ${said}` : status,
+      outcome: result.outcome,
+    });
+    this.result = result;
+  }
+}
+
 export type CopyErrorCode =
   | "missing"
   | "local-failed"

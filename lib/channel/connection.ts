@@ -42,6 +42,8 @@ export type OpenHandler = (open: ChannelOpen) =>
   | { readonly accept: (channel: Channel) => void; readonly window?: number }
   | { readonly reason: number; readonly description: string };
 
+const BROKE_PROTOCOL = "The server broke the SSH protocol";
+
 interface Opening {
   readonly type: string;
   readonly window: number;
@@ -189,10 +191,13 @@ export class Connection implements AsyncDisposable {
       this.#route(payload);
     } catch (error) {
       // A peer that breaks the protocol cannot be trusted with anything that follows.
-      const why = error instanceof CarpoolError ? error.message : "a message could not be handled";
-      this.link.close({ how: "failed", why, error });
-      this.#end({ how: "failed", why, error });
-      if (!(error instanceof CarpoolError)) throw error;
+      const failure = error instanceof ProtocolError && error.where === undefined
+        ? new ProtocolError({ what: BROKE_PROTOCOL, where: this.where, why: error.why, cause: error })
+        : error;
+      const why = failure instanceof CarpoolError ? failure.message : "a message could not be handled";
+      this.link.close({ how: "failed", why, error: failure });
+      this.#end({ how: "failed", why, error: failure });
+      if (!(failure instanceof CarpoolError)) throw failure; // a fault of ours: never hidden
     }
   }
 
@@ -342,7 +347,7 @@ export class Connection implements AsyncDisposable {
   }
 
   #violation(why: string): never {
-    throw new ProtocolError({ what: "The server broke the SSH protocol", where: this.where, why });
+    throw new ProtocolError({ what: BROKE_PROTOCOL, where: this.where, why });
   }
 }
 

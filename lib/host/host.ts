@@ -1,0 +1,178 @@
+import { type CarpoolError, ChannelError, CommandError, type Outcome } from "../base/errors.ts";
+import { shellJoin, shellQuote } from "../base/shell_quote.ts";
+import type { Connection } from "../channel/connection.ts";
+import type { CloseInfo } from "../channel/link.ts";
+import type { Session } from "../channel/session.ts";
+import { SessionGate } from "../channel/session_gate.ts";
+import type { Target } from "../target/target.ts";
+import { commandLine } from "./command_line.ts";
+import { copyToHost } from "./copy.ts";
+import type { CopyOptions, CopyResult } from "./copy_options.ts";
+import type { ExecOptions, ExecResult } from "./exec_options.ts";
+import { fetchFromHost } from "./fetch.ts";
+import { OutputCollector } from "./output_collector.ts";
+import { RemoteProcess, type RemoteStatus } from "./remote_process.ts";
+import { openSftp } from "./sftp_session.ts";
+
+/** What a spawned command may be given; its standard input is the process's `stdin`. */
+export type SpawnOptions = Omit<ExecOptions, "stdin">;
+
+/** Values that `` host.$`…` `` can hold: each is quoted, a list word by word. */
+export type ShellValue = string | number | boolean | readonly (string | number)[];
+
+/**
+ * What you do with a host: run commands, copy files. Everything goes over the one connection it was made with, as
+ * many things at a time as the server's session limit lets; the rest waits its turn.
+ */
+export class Host implements AsyncDisposable {
+  readonly target: Target;
+  readonly #connection: Connection;
+  readonly #gate: SessionGate;
+
+  constructor(connection: Connection, target: Target, options: { readonly maxSessions?: number } = {}) {
+    this.target = target;
+    this.#connection = connection;
+    this.#gate = new SessionGate(connection, options.maxSessions);
+  }
+
+  /** `user@host:port`. */
+  get where(): string {
+    return this.target.where;
+  }
+
+  /** Resolves when the connection has ended, with how; never rejects. */
+  get closed(): Promise<CloseInfo> {
+    return this.#connection.closed;
+  }
+
+  /**
+   * Runs a command through the remote login shell and waits for it. Resolves whatever its exit status was; rejects
+   * only when it could not be run (`error.outcome` is `not-started`) or its end is not known (`unknown`).
+   */
+  exec(
+    command: string,
+    options: ExecOptions & { readonly encoding: "bytes" },
+  ): Promise<ExecResult<Uint8Array>>;
+  exec(command: string, options?: ExecOptions & { readonly encoding?: "utf8" }): Promise<ExecResult>;
+  async exec(
+    command: string,
+    options: ExecOptions & { readonly encoding?: "utf8" | "bytes" } = {},
+  ): Promise<ExecResult<string | Uint8Array>> {
+    const stdout = new OutputCollector();
+    const stderr = new OutputCollector();
+    const startedAt = performance.now();
+    const process = await this.#start(command, options, (data, stream) => {
+      (stream === "stdout" ? stdout : stderr).push(data);
+    });
+    const input = feed(process, options.stdin);
+    const status = await process.status;
+    options.signal?.throwIfAborted();
+    if (status.error) throw status.error;
+    const inputError = await input;
+    if (inputError) throw inputError;
+    const text = options.encoding !== "bytes";
+    return {
+      ...pick(status),
+      stdout: text ? stdout.text() : stdout.bytes(),
+      stderr: text ? stderr.text() : stderr.bytes(),
+      durationMs: performance.now() - startedAt,
+      command,
+      host: this.where,
+    };
+  }
+
+  /** Starts a command and hands over its streams. Rejects only when no session could be opened. */
+  spawn(command: string, options: SpawnOptions = {}): Promise<RemoteProcess> {
+    return this.#start(command, options);
+  }
+
+  async #start(
+    command: string,
+    options: SpawnOptions,
+    sink?: ConstructorParameters<typeof RemoteProcess>[3],
+  ): Promise<RemoteProcess> {
+    const { pty, timeoutMs, signal } = options;
+    const line = commandLine(command, options);
+    const session = await this.#gate.acquire(signal);
+    return new RemoteProcess(session, line, { env: this.target.env, pty, timeoutMs, signal }, sink);
+  }
+
+  /**
+   * Runs a command with its values quoted for the shell; throws `CommandError` unless its status is 0. An arrow
+   * function, so that it can be taken apart: `const { $ } = host`.
+   */
+  readonly $ = async (strings: TemplateStringsArray, ...values: ShellValue[]): Promise<ExecResult> => {
+    const command = String.raw({ raw: strings.raw }, ...values.map(quoteValue));
+    const result = await this.exec(command);
+    if (!result.success) throw new CommandError(result);
+    return result;
+  };
+
+  /**
+   * Copies a local file or tree to the host; see `copyToHost` for what goes where. Every file is written under a
+   * temporary name and renamed, so that a break never leaves half a file under the real one.
+   */
+  async copy(local: string, remote: string, options: CopyOptions = {}): Promise<CopyResult> {
+    await using sftp = await openSftp(await this.#gate.acquire(options.signal), options.signal);
+    return await copyToHost(sftp, local, remote, options);
+  }
+
+  /** Copies a remote file or tree here; see `fetchFromHost`. */
+  async fetch(remote: string, local: string, options: CopyOptions = {}): Promise<CopyResult> {
+    await using sftp = await openSftp(await this.#gate.acquire(options.signal), options.signal);
+    return await fetchFromHost(sftp, remote, local, options);
+  }
+
+  /** A session of this host's connection, for those who build on it; waits its turn like any other. */
+  openSession(signal?: AbortSignal): Promise<Session> {
+    return this.#gate.acquire(signal);
+  }
+
+  /** What is open and waiting on the connection now. */
+  get load(): { readonly sessions: number; readonly waiting: number; readonly channels: number } {
+    return {
+      sessions: this.#gate.openCount,
+      waiting: this.#gate.waitingCount,
+      channels: this.#connection.channelCount,
+    };
+  }
+
+  /** Ends the connection if it is this process's own. Idempotent. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function quoteValue(value: ShellValue): string {
+  return Array.isArray(value) ? shellJoin(value.map(String)) : shellQuote(String(value));
+}
+
+function pick(status: RemoteStatus) {
+  const { code, signal, success, outcome, timedOut } = status;
+  return { code, signal, success, outcome: outcome as Outcome, timedOut };
+}
+
+/**
+ * Writes the standard input and ends it. A command may end, or close its input, without reading everything: that is
+ * no failure. A source that fails is, and is returned.
+ */
+async function feed(process: RemoteProcess, stdin: ExecOptions["stdin"]): Promise<unknown> {
+  try {
+    if (stdin instanceof ReadableStream) {
+      await stdin.pipeTo(process.stdin);
+    } else {
+      const writer = process.stdin.getWriter();
+      if (stdin !== undefined) {
+        await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
+      }
+      await writer.close();
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof ChannelError && error.code === "closed" ? undefined : error as CarpoolError;
+  }
+}

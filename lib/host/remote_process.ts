@@ -1,0 +1,146 @@
+import { ByteInbox } from "../channel/byte_inbox.ts";
+import type { Session, SessionEnd } from "../channel/session.ts";
+import { CarpoolError, ChannelError, type Outcome } from "../base/errors.ts";
+import type { PtyOptions } from "./exec_options.ts";
+
+/** How a remote process ended; the first three fields are those of `Deno.CommandStatus`. */
+export interface RemoteStatus {
+  readonly success: boolean;
+  /** The exit status; null unless `outcome` is `exited`. */
+  readonly code: number | null;
+  /** The signal's name without SIG; null unless `outcome` is `signalled`. */
+  readonly signal: string | null;
+  readonly outcome: Outcome;
+  /** Whether `timeoutMs` ran out. */
+  readonly timedOut: boolean;
+  /** Why the outcome is `not-started` or `unknown`. */
+  readonly error: CarpoolError | undefined;
+}
+
+/** What {@linkcode RemoteProcess} needs to know to start. */
+export interface ProcessOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly pty?: boolean | PtyOptions;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Where output goes when nobody wants streams: buffered by `exec`, without the cost of a stream. */
+export type OutputSink = (data: Uint8Array, stream: "stdout" | "stderr") => void;
+
+/** A process gets this long after SIGTERM, and again after SIGKILL, before the channel is closed on it. */
+const GRACE_MS = 2000;
+
+/**
+ * A command running on a host, shaped like `Deno.ChildProcess`: Web Streams whose backpressure is the channel window,
+ * a status, `kill`. Disposing it ends it.
+ */
+export class RemoteProcess implements AsyncDisposable {
+  readonly stdin: WritableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Resolves when the process is over and its output has all arrived; never rejects. */
+  readonly status: Promise<RemoteStatus>;
+  readonly #session: Session;
+  #timedOut = false;
+  #ended = false;
+  #killTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(session: Session, command: string, options: ProcessOptions = {}, sink?: OutputSink) {
+    this.#session = session;
+    const consumed = (bytes: number) => session.consumed(bytes);
+    const stdout = new ByteInbox(consumed);
+    const stderr = new ByteInbox(consumed);
+    this.stdout = stdout.stream;
+    this.stderr = stderr.stream;
+    this.stdin = new WritableStream<Uint8Array>({
+      write: (chunk) => session.write(chunk),
+      close: () => session.endInput(),
+      abort: () => session.endInput(),
+    });
+    session.start({ kind: "exec", command }, {
+      env: options.env,
+      pty: ptyOf(options.pty),
+      onOutput: sink
+        ? (data, stream) => {
+          sink(data, stream);
+          consumed(data.length);
+        }
+        : (data, stream) => (stream === "stdout" ? stdout : stderr).push(data),
+      onOutputEnd: () => {
+        stdout.end();
+        stderr.end();
+      },
+    });
+    this.status = this.#watch(options);
+  }
+
+  async #watch(options: ProcessOptions): Promise<RemoteStatus> {
+    const { timeoutMs, signal } = options;
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+      this.#timedOut = true;
+      this.#endGently();
+    }, timeoutMs);
+    const abort = () => this.#endGently();
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    const end = await this.#session.ended;
+    this.#ended = true;
+    clearTimeout(timer);
+    clearTimeout(this.#killTimer);
+    signal?.removeEventListener("abort", abort);
+    return this.#statusOf(end);
+  }
+
+  #statusOf(end: SessionEnd): RemoteStatus {
+    const { code, signal, outcome } = end;
+    const error = outcome === "unknown" && this.#timedOut
+      ? new ChannelError("closed", {
+        what: "Cannot tell how the command ended",
+        where: this.#session.where,
+        why: "it ran out of time and did not end on SIGTERM or SIGKILL",
+        fix: "it may still be running: look on the host",
+        cause: end.error,
+        outcome,
+      })
+      : end.error;
+    return { success: code === 0, code, signal, outcome, timedOut: this.#timedOut, error };
+  }
+
+  /** TERM, then KILL, then the channel is closed: sshd before 7.9, and for root before 9.8, ignores signals. */
+  #endGently(): void {
+    if (this.#ended || this.#killTimer !== undefined) return;
+    this.#session.signal("TERM");
+    this.#killTimer = setTimeout(() => {
+      this.#session.signal("KILL");
+      this.#killTimer = setTimeout(() => this.#session.close(), GRACE_MS);
+    }, GRACE_MS);
+  }
+
+  /** Sends a signal to the process; `SIGTERM` or `TERM`; default TERM. */
+  kill(signal = "TERM"): void {
+    this.#session.signal(signal.replace(/^SIG/, ""));
+  }
+
+  /** Tells the remote terminal its new size, in characters. */
+  resize(columns: number, rows: number): void {
+    this.#session.resize(columns, rows);
+  }
+
+  /** Ends the process if it still runs, and waits for that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#endGently();
+    await Promise.all([
+      this.stdout.locked ? undefined : this.stdout.cancel(),
+      this.stderr.locked ? undefined : this.stderr.cancel(),
+      this.status,
+    ]);
+  }
+}
+
+function ptyOf(pty: boolean | PtyOptions | undefined) {
+  if (!pty) return undefined;
+  const { term = "xterm-256color", columns = 80, rows = 24 } = pty === true ? {} : pty;
+  return { term, columns, rows };
+}
