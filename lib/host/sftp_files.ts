@@ -142,9 +142,14 @@ export async function flush(sftp: SftpClient, handle: SftpHandle, options?: Send
   await askOk(sftp, encode, "Cannot flush a remote file", handle.path, options);
 }
 
-/** Makes a directory that only its owner can use. */
-export function makeDirectory(sftp: SftpClient, path: string, options?: SendOptions): Promise<void> {
-  const encode = (id: number) => encodePathAttributes(FXP.MKDIR, id, path, { permissions: 0o700 });
+/** Makes a directory; without permissions it gets the server's ordinary ones. */
+export function makeDirectory(
+  sftp: SftpClient,
+  path: string,
+  attributes: SftpAttributes,
+  options?: SendOptions,
+): Promise<void> {
+  const encode = (id: number) => encodePathAttributes(FXP.MKDIR, id, path, attributes);
   return askOk(sftp, encode, "Cannot make a remote directory", path, options);
 }
 

@@ -1,0 +1,204 @@
+import { CopyError } from "../base/errors.ts";
+import { localError, remoteError } from "./copy_errors.ts";
+import { ALL_MODE_BITS, copyFile, PLAIN_MODE_BITS, seconds } from "./copy_file.ts";
+import { checkPath, joinPath, lastName, namesContents, shown, temporaryBeside } from "./copy_names.ts";
+import type { CopyOptions, CopyResult } from "./copy_options.ts";
+import { CopyRun } from "./copy_run.ts";
+import { type LocalEntry, type LocalSymlink, type LocalTree, readLocalTree, special } from "./local_tree.ts";
+import { remotePath } from "./copy_remote_path.ts";
+import type { SftpClient } from "./sftp_client.ts";
+import {
+  fileKind,
+  makeDirectory,
+  makeSymlink,
+  remove,
+  replace,
+  setAttributes,
+  statIfThere,
+} from "./sftp_files.ts";
+
+const WHAT = "Cannot copy to the host";
+/** Small requests that are under way together; the client has its own bound. */
+const AT_ONCE = 256;
+
+/**
+ * Copies a local file or directory to a host over SFTP.
+ *
+ * Where it goes (`remote` may begin with `~/`, and is under the remote home unless it begins with `/`):
+ *
+ * | `local` | `remote` | becomes |
+ * |---|---|---|
+ * | file `a` | a directory, or ends in `/` | `remote/a` |
+ * | file `a` | anything else | `remote` |
+ * | `dist/`, `dist/.`, `.` (its contents) | a directory, or nothing yet | `remote/…` |
+ * | `dist` (itself) | a directory, or ends in `/` | `remote/dist/…` |
+ * | `dist` | nothing yet | `remote/…` |
+ *
+ * One missing directory, the last of `remote`, is made; its parents must be there. Existing files are replaced,
+ * files that only the host has stay.
+ *
+ * - A file arrives under a temporary name beside its own (`.name.carpool-…`, mode 0600) and takes its place, with its
+ *   mode, its time and its contents on the disk, by a rename. A break leaves the old file whole. A symlink in its
+ *   place is replaced, not followed.
+ * - Modes and modification times are kept; set-ID and sticky bits only with `specialBits`. Directories that were
+ *   there already keep their own.
+ * - Symlinks inside a tree are made again as they are; one that `local` itself names is followed.
+ * - What cannot be copied (fifos, sockets, devices, unreadable files, names that are not UTF-8, files that change
+ *   meanwhile) is left out, the rest is copied, and then the call rejects with an error that names it. Trouble on the
+ *   host's side ends the copy at once.
+ *
+ * @throws {CopyError} `missing`, `denied`, `no-space`, `local-failed`, `remote-failed`, `unsupported`, `interrupted`
+ */
+export async function copyToHost(
+  sftp: SftpClient,
+  local: string,
+  remote: string,
+  options: CopyOptions = {},
+): Promise<CopyResult> {
+  const run = new CopyRun(options);
+  run.signal.throwIfAborted();
+  checkPath(local, WHAT);
+  const target = await remotePath(sftp, remote, WHAT, run.signal);
+  let info: Deno.FileInfo;
+  try {
+    info = await Deno.stat(local);
+  } catch (cause) {
+    throw localError(cause, WHAT, local);
+  }
+  try {
+    if (info.isDirectory) {
+      const tree = await readLocalTree(local, (problem) => run.leaveOut(problem), run.signal);
+      await copyTree(run, sftp, local, tree, target);
+    } else if (!info.isFile) throw special(local, info);
+    else await copyOne(run, sftp, { relative: lastName(local), path: local, info }, target);
+  } catch (error) {
+    options.signal?.throwIfAborted(); // its own reason, not what came of it
+    throw error;
+  }
+  return run.finish("Cannot copy everything", local, info.isFile);
+}
+
+async function copyOne(run: CopyRun, sftp: SftpClient, source: LocalEntry, target: string): Promise<void> {
+  run.totalBytes = source.info.size;
+  let there = await statIfThere(sftp, target, true, { signal: run.signal });
+  if (there === undefined && target.endsWith("/")) {
+    await ensureDirectory(run, sftp, target);
+    there = { permissions: 0o040000 };
+  }
+  const kind = there && fileKind(there);
+  if (kind === "special") throw inTheWay(sftp, target, "a device, fifo or socket is there");
+  if (kind === "directory") target = joinPath(target, source.relative);
+  else if (target.endsWith("/")) throw inTheWay(sftp, target, "a file is there");
+  await run.each([target], 1, (path) => copyFile(run, sftp, source, path));
+}
+
+async function copyTree(
+  run: CopyRun,
+  sftp: SftpClient,
+  local: string,
+  tree: LocalTree,
+  target: string,
+): Promise<void> {
+  const { signal } = run;
+  run.totalBytes = tree.totalBytes;
+  const there = await statIfThere(sftp, target, true, { signal });
+  if (there !== undefined && fileKind(there) !== "directory") throw inTheWay(sftp, target, "a file is there");
+  let top = target;
+  if (!namesContents(local) && (there !== undefined || target.endsWith("/"))) {
+    if (there === undefined) await ensureDirectory(run, sftp, target);
+    top = joinPath(target, lastName(local));
+  }
+  const at = (entry: LocalEntry) => entry.relative === "" ? top : joinPath(top, entry.relative);
+
+  const made: { readonly path: string; readonly entry: LocalEntry; readonly inherited: number }[] = [];
+  for (const level of levels(tree.directories)) {
+    await run.each(level, AT_ONCE, async (entry) => {
+      const path = at(entry);
+      const inherited = await ensureDirectory(run, sftp, path, 0o700);
+      if (inherited !== undefined) made.push({ path, entry, inherited });
+    });
+  }
+  await run.each(tree.files, sftp.openFiles, (file) => copyFile(run, sftp, file, at(file)));
+  await run.each(tree.symlinks, AT_ONCE, (link) => copySymlink(run, sftp, link, at(link)));
+  // Last: a read-only directory could not be filled, and filling one changes its time. Children before parents.
+  for (const level of levels(made.map(({ entry }) => entry)).reverse()) {
+    const depth = new Set(level);
+    await run.each(
+      made.filter(({ entry }) => depth.has(entry)),
+      AT_ONCE,
+      async ({ path, entry, inherited }) => {
+        const bits = run.options.specialBits ? ALL_MODE_BITS : PLAIN_MODE_BITS;
+        const permissions = ((entry.info.mode ?? 0o755) & bits) | inherited;
+        await setAttributes(sftp, path, { permissions, mtime: seconds(entry.info.mtime) }, { signal });
+      },
+    );
+  }
+}
+
+/** Directories by depth, the top first. A parent must be there before its child: servers may answer in any order. */
+function levels(directories: readonly LocalEntry[]): LocalEntry[][] {
+  const byDepth: LocalEntry[][] = [];
+  for (const entry of directories) {
+    const depth = entry.relative === "" ? 0 : entry.relative.split("/").length;
+    (byDepth[depth] ??= []).push(entry);
+  }
+  return byDepth.filter((level) => level !== undefined);
+}
+
+/**
+ * Makes a directory unless it is there. For a new one, the set-group-ID bit that it took over from its parent, which
+ * a later chmod must not take away: shared directories live by it.
+ */
+async function ensureDirectory(
+  run: CopyRun,
+  sftp: SftpClient,
+  path: string,
+  permissions?: number,
+): Promise<number | undefined> {
+  const { signal } = run;
+  // Both in one flight: what is there matters whether or not it could be made.
+  const making = makeDirectory(sftp, path, { permissions }, { signal }).then(
+    () => undefined,
+    (error) => ({ error }),
+  );
+  const there = await statIfThere(sftp, path, true, { signal });
+  const failed = await making;
+  if (failed === undefined) {
+    run.directories++;
+    return (there?.permissions ?? 0) & 0o2000;
+  }
+  signal.throwIfAborted();
+  if (there === undefined) throw await remoteError(sftp, failed.error, `Cannot make a directory`, path);
+  if (fileKind(there) !== "directory") throw inTheWay(sftp, path, "a file is there");
+  return undefined;
+}
+
+async function copySymlink(
+  run: CopyRun,
+  sftp: SftpClient,
+  link: LocalSymlink,
+  target: string,
+): Promise<void> {
+  const temporary = temporaryBeside(target);
+  let made = false;
+  try {
+    await makeSymlink(sftp, link.target, temporary, { signal: run.signal });
+    made = true;
+    await replace(sftp, temporary, target, { signal: run.signal });
+    made = false;
+    run.symlinks++;
+  } catch (error) {
+    throw await remoteError(sftp, error, `Cannot copy ${shown(link.path)}`, target);
+  } finally {
+    if (made || run.signal.aborted) await run.tidy(remove(sftp, temporary, { urgent: true }));
+  }
+}
+
+function inTheWay(sftp: SftpClient, path: string, why: string): CopyError {
+  return new CopyError("remote-failed", {
+    what: WHAT,
+    where: `${sftp.where}:${shown(path)}`,
+    why,
+    fix: "choose another name, or move it away",
+  });
+}

@@ -1,0 +1,199 @@
+import { CopyError } from "../base/errors.ts";
+import type { SftpAttributes } from "../wire/sftp.ts";
+import { localError, remoteError } from "./copy_errors.ts";
+import { fileMode } from "./copy_file.ts";
+import { shown, temporaryBeside } from "./copy_names.ts";
+import type { CopyRun } from "./copy_run.ts";
+import type { RemoteEntry } from "./fetch_list.ts";
+import type { Sent, SftpClient } from "./sftp_client.ts";
+import {
+  close,
+  fileKind,
+  fstat,
+  isStatus,
+  openFile,
+  readReply,
+  sendRead,
+  type SftpHandle,
+} from "./sftp_files.ts";
+
+/** A file that says it is empty and is not (those of /proc) is read to its end, which must come before this. */
+const MAX_UNSIZED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Fetches one remote file to `target`, in two flights and one for each further budget of data: OPEN; FSTAT and the
+ * READs together. Trouble with the source leaves the file out; trouble here is thrown. Either way the temporary file
+ * is removed.
+ */
+export async function fetchFile(
+  run: CopyRun,
+  sftp: SftpClient,
+  source: RemoteEntry,
+  target: string,
+): Promise<void> {
+  const what = `Cannot fetch ${shown(source.path)}`;
+  const { signal } = run;
+  let handle: SftpHandle | undefined;
+  try {
+    handle = await openFile(sftp, source.path, { signal });
+    await receive(run, sftp, handle, source, target, what);
+  } catch (error) {
+    if (!isStatus(error)) throw error;
+    run.leaveOut(await remoteError(sftp, error, what, source.path) as CopyError);
+  } finally {
+    // Nothing depends on its answer.
+    if (handle) close(sftp, handle, { urgent: true }).catch(() => {});
+  }
+}
+
+async function receive(
+  run: CopyRun,
+  sftp: SftpClient,
+  handle: SftpHandle,
+  source: RemoteEntry,
+  target: string,
+  what: string,
+): Promise<void> {
+  const { signal } = run;
+  const temporary = temporaryBeside(target);
+  const looking = fstat(sftp, handle, { signal });
+  looking.catch(() => {}); // seen below, after the first READ is on its way
+  const reads = new ReadAhead(sftp, handle, signal);
+  let file: Deno.FsFile | undefined;
+  let inPlace = false;
+  try {
+    await reads.ask(Math.min(sftp.readBytes, (source.attributes.size ?? 0) + 1));
+    const attributes = await looking;
+    if (fileKind(attributes) !== "file" && fileKind(attributes) !== "unknown") {
+      run.leaveOut(fault(sftp, source, what, "it is no longer a regular file"));
+      return;
+    }
+    file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
+    const size = attributes.size ?? 0;
+    const got = await transfer(run, reads, file, size, sftp.readBytes, source.relative);
+    if (got < size || (size === 0 && got > MAX_UNSIZED_BYTES)) {
+      const why = got < size
+        ? `it shrank from ${size} to ${got} bytes while it was read`
+        : `it says that it is empty, and has more than ${MAX_UNSIZED_BYTES} bytes`;
+      run.leaveOut(fault(sftp, source, what, why, "fetch it when nobody writes to it"));
+      return;
+    }
+    await finish(run, file, temporary, attributes);
+    signal.throwIfAborted();
+    await Deno.rename(temporary, target);
+    inPlace = true;
+    run.placed(source.relative, got);
+  } catch (error) {
+    throw localError(error, what, target);
+  } finally {
+    reads.end();
+    file?.close();
+    if (file && !inPlace) await Deno.remove(temporary).catch(() => {});
+  }
+}
+
+/** Moves data in order; resolves with its bytes. What is appended meanwhile is not fetched: `size` is the end. */
+async function transfer(
+  run: CopyRun,
+  reads: ReadAhead,
+  file: Deno.FsFile,
+  size: number,
+  chunkBytes: number,
+  path: string,
+): Promise<number> {
+  let got = 0;
+  const end = size === 0 ? MAX_UNSIZED_BYTES + 1 : size;
+  for (;;) {
+    // Ahead as far as the budget goes; a file without a size is read step by step.
+    while (reads.asked < end && (size > 0 ? reads.hasRoom : reads.idle)) {
+      await reads.ask(Math.min(chunkBytes, end - reads.asked));
+    }
+    if (reads.idle) return got;
+    const chunk = await reads.next();
+    const data = chunk.data.subarray(0, end - got);
+    for (let offset = 0; offset < data.length;) offset += await file.write(data.subarray(offset));
+    chunk.release();
+    got += data.length;
+    if (data.length > 0) run.progress(path, data.length);
+    if (chunk.ended || got >= end) return got;
+  }
+}
+
+/** Mode, time and contents on the disk, before the file gets its name. */
+async function finish(
+  run: CopyRun,
+  file: Deno.FsFile,
+  temporary: string,
+  attributes: SftpAttributes,
+): Promise<void> {
+  if (Deno.build.os !== "windows") await Deno.chmod(temporary, fileMode(run, attributes.permissions));
+  if (attributes.mtime !== undefined) {
+    await file.utime(attributes.atime ?? attributes.mtime, attributes.mtime);
+  }
+  await file.sync();
+}
+
+/** READs of one file, asked ahead and answered in order, whatever order the server answers in. */
+class ReadAhead {
+  readonly #sftp: SftpClient;
+  readonly #handle: SftpHandle;
+  readonly #signal: AbortSignal;
+  readonly #queue: { readonly sent: Sent; readonly offset: number; readonly length: number }[] = [];
+  /** Bytes asked for so far. */
+  asked = 0;
+
+  constructor(sftp: SftpClient, handle: SftpHandle, signal: AbortSignal) {
+    this.#sftp = sftp;
+    this.#handle = handle;
+    this.#signal = signal;
+  }
+
+  get idle(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  /** The client's budget bounds all files together; this keeps one file from holding all of it in one queue. */
+  get hasRoom(): boolean {
+    return this.#queue.length < 16;
+  }
+
+  async ask(length: number): Promise<void> {
+    const sent = await sendRead(this.#sftp, this.#handle, this.asked, length, { signal: this.#signal });
+    this.#queue.push({ sent, offset: this.asked, length });
+    this.asked += length;
+  }
+
+  /** The next data in order. `release` it when it is written. `ended`: the file has no more. */
+  async next(): Promise<{ readonly data: Uint8Array; readonly ended: boolean; release(): void }> {
+    const { sent, offset, length } = this.#queue[0];
+    let data = await readReply(this.#sftp, this.#handle, sent, length);
+    let ended = data.length === 0;
+    // A server may give less than asked for. The gap is asked for again past the queue: the budget that this read
+    // holds covers it, and to wait for more while later reads hold theirs could be for ever.
+    while (data.length < length && !ended) {
+      const missing = length - data.length;
+      const options = { signal: this.#signal, urgent: true };
+      const again = await sendRead(this.#sftp, this.#handle, offset + data.length, missing, options);
+      const more = await readReply(this.#sftp, this.#handle, again, missing);
+      ended = more.length === 0;
+      const joined = new Uint8Array(data.length + more.length);
+      joined.set(data);
+      joined.set(more, data.length);
+      data = joined;
+    }
+    this.#queue.shift();
+    return { data, ended, release: () => sent.release() };
+  }
+
+  /** Gives all budget back; what is still to be answered is dropped. */
+  end(): void {
+    for (const { sent } of this.#queue) {
+      sent.reply.then(() => sent.release(), () => sent.release());
+    }
+    this.#queue.length = 0;
+  }
+}
+
+function fault(sftp: SftpClient, source: RemoteEntry, what: string, why: string, fix?: string): CopyError {
+  return new CopyError("remote-failed", { what, where: `${sftp.where}:${shown(source.path)}`, why, fix });
+}

@@ -1,0 +1,111 @@
+/** What lies in a local directory, listed before anything is sent. */
+import { CopyError } from "../base/errors.ts";
+import { localError } from "./copy_errors.ts";
+import { joinPath, shown } from "./copy_names.ts";
+
+export interface LocalEntry {
+  /** Relative to the top, with `/`; "" for the top itself. */
+  readonly relative: string;
+  /** Where it is here. */
+  readonly path: string;
+  readonly info: Deno.FileInfo;
+}
+
+export interface LocalSymlink extends LocalEntry {
+  readonly target: string;
+}
+
+export interface LocalTree {
+  /** Parents before children; the top is the first. */
+  readonly directories: readonly LocalEntry[];
+  readonly files: readonly LocalEntry[];
+  readonly symlinks: readonly LocalSymlink[];
+  /** Bytes of all files. */
+  readonly totalBytes: number;
+}
+
+/** Entries looked at together: enough to keep the disk busy. */
+const BATCH = 64;
+
+/**
+ * Lists a tree without following symlinks. What cannot be copied goes to `leaveOut`: special files, names that are not
+ * UTF-8 (Deno shows them with U+FFFD in place of what it cannot read, and cannot open them), unreadable directories.
+ */
+export async function readLocalTree(
+  top: string,
+  leaveOut: (problem: CopyError) => void,
+  signal: AbortSignal,
+): Promise<LocalTree> {
+  const directories: LocalEntry[] = [{ relative: "", path: top, info: await Deno.stat(top) }];
+  const files: LocalEntry[] = [];
+  const symlinks: LocalSymlink[] = [];
+  let totalBytes = 0;
+
+  const look = async (directory: LocalEntry, name: string): Promise<LocalEntry | undefined> => {
+    const relative = directory.relative === "" ? name : `${directory.relative}/${name}`;
+    const path = joinPath(directory.path, name);
+    try {
+      return { relative, path, info: await Deno.lstat(path) };
+    } catch (cause) {
+      const mangled = name.includes("\ufffd") && cause instanceof Deno.errors.NotFound;
+      leaveOut(mangled ? notUtf8(path) : localError(cause, WHAT, path) as CopyError);
+      return undefined;
+    }
+  };
+
+  // Grows while it is walked: breadth first.
+  for (const directory of directories) {
+    signal.throwIfAborted();
+    const names: string[] = [];
+    try {
+      for await (const { name } of Deno.readDir(directory.path)) names.push(name);
+    } catch (cause) {
+      if (directory.relative === "") throw localError(cause, WHAT, directory.path);
+      leaveOut(localError(cause, WHAT, directory.path) as CopyError);
+      continue;
+    }
+    names.sort();
+    for (let start = 0; start < names.length; start += BATCH) {
+      const batch = names.slice(start, start + BATCH);
+      for (const entry of await Promise.all(batch.map((name) => look(directory, name)))) {
+        if (entry === undefined) continue;
+        if (entry.info.isDirectory) directories.push(entry);
+        else if (entry.info.isFile) {
+          files.push(entry);
+          totalBytes += entry.info.size;
+        } else if (entry.info.isSymlink) {
+          try {
+            const target = await Deno.readLink(entry.path);
+            if (target.includes("\ufffd")) leaveOut(notUtf8(entry.path));
+            else symlinks.push({ ...entry, target });
+          } catch (cause) {
+            leaveOut(localError(cause, WHAT, entry.path) as CopyError);
+          }
+        } else leaveOut(special(entry.path, entry.info));
+      }
+    }
+  }
+  return { directories, files, symlinks, totalBytes };
+}
+
+const WHAT = "Cannot copy a local file";
+
+function notUtf8(path: string): CopyError {
+  return new CopyError("unsupported", {
+    what: WHAT,
+    where: shown(path),
+    why: "its name, or what it points at, is not UTF-8",
+    fix: "rename it",
+  });
+}
+
+/** What is neither file, directory nor symlink. */
+export function special(path: string, info: Deno.FileInfo): CopyError {
+  const kind = info.isFifo ? "a fifo" : info.isSocket ? "a socket" : "a device";
+  return new CopyError("unsupported", {
+    what: WHAT,
+    where: shown(path),
+    why: `it is ${kind}`,
+    fix: "copy regular files, directories and symlinks only",
+  });
+}
