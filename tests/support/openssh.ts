@@ -1,8 +1,8 @@
 /** OpenSSH for the tests: what is installed, and what is not from the distribution's packages. */
 import { join } from "@std/path";
 import { CarpoolError } from "../../lib/base/errors.ts";
-import { unpackPackages } from "./debian_packages.ts";
-import { installed, provide, type Tool, unpackedTool } from "./tools.ts";
+import { cacheDir, unpackPackages } from "./debian_packages.ts";
+import { installed, provide, unpackedTool } from "./tools.ts";
 
 /** Absolute paths of OpenSSH's programs, and what they need to run. */
 export interface OpenSsh {
@@ -22,7 +22,8 @@ export interface OpenSsh {
   /** What `sshd -V` says; an unpacked server can be newer than the installed client. */
   readonly serverVersionNumber: readonly [number, number];
   /**
-   * What must be in the environment of these programs (`LD_LIBRARY_PATH`), often nothing. Unpacked `scp` and
+   * What must be in the environment of the client programs, often nothing: `LD_LIBRARY_PATH`, and an account for
+   * a caller who has none. Unpacked `scp` and
    * `sftp` do not know where `ssh` lies: start them with {@link sshOption}.
    */
   readonly env: Readonly<Record<string, string>>;
@@ -49,8 +50,13 @@ async function provideOpenSsh(): Promise<OpenSsh> {
     ["ssh", "ssh-keygen", "scp", "sftp", "ssh-agent", "ssh-add", "ssh-keyscan"].map(client),
   );
   const sshd = await provide("sshd", "openssh-server", ["openssh-sftp-server"]);
-  const env = Object.assign({}, ...[ssh, sshKeygen, scp, sftp, sshAgent, sshAdd].map((tool) => tool.env));
-  const version = await versionOf(ssh);
+  const nssWrapper = await findNssWrapper();
+  const libraries = Object.assign(
+    {},
+    ...[ssh, sshKeygen, scp, sftp, sshAgent, sshAdd].map((tool) => tool.env),
+  );
+  const env = { ...libraries, ...await callerAccount(nssWrapper) };
+  const version = await versionOf(ssh.path, env);
   return {
     ssh: ssh.path,
     sshKeygen: sshKeygen.path,
@@ -63,12 +69,12 @@ async function provideOpenSsh(): Promise<OpenSsh> {
     sftpServer: await findSftpServer(),
     version: version.text,
     versionNumber: version.number,
-    serverVersionNumber: (await versionOf(sshd)).number,
+    serverVersionNumber: (await versionOf(sshd.path, sshd.env)).number,
     env,
     sshOption: ["-S", ssh.path],
     serverRoot: sshd.root,
     serverEnv: sshd.env,
-    nssWrapper: await findNssWrapper(),
+    nssWrapper,
   };
 }
 
@@ -100,15 +106,29 @@ async function findNssWrapper(): Promise<string> {
   });
 }
 
+/** A caller without a passwd entry, as in `docker run --user 1234`, gets one: OpenSSH runs for nobody else. */
+async function callerAccount(nssWrapper: string): Promise<Record<string, string>> {
+  const uid = Deno.uid();
+  const known = await new Deno.Command("id", { args: ["-un"], stdin: "null", stderr: "null" }).output();
+  if (known.success || uid === null) return {};
+  const [passwd, group] = ["passwd", "group"].map((name) => join(cacheDir, "debian", `${name}.${uid}`));
+  const home = Deno.env.get("HOME") ?? "/";
+  await Deno.writeTextFile(passwd, `caller:x:${uid}:${Deno.gid()}::${home}:/bin/sh\n`);
+  await Deno.writeTextFile(group, `caller:x:${Deno.gid()}:\n`);
+  return { LD_PRELOAD: nssWrapper, NSS_WRAPPER_PASSWD: passwd, NSS_WRAPPER_GROUP: group };
+}
+
 /** `ssh -V` and `sshd -V` (older servers answer an unknown option with their version) print to stderr. */
-async function versionOf(tool: Tool): Promise<{ text: string; number: readonly [number, number] }> {
-  const command = new Deno.Command(tool.path, { args: ["-V"], env: { ...tool.env }, stdin: "null" });
-  const { stderr } = await command.output();
+async function versionOf(
+  path: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ text: string; number: readonly [number, number] }> {
+  const { stderr } = await new Deno.Command(path, { args: ["-V"], env: { ...env }, stdin: "null" }).output();
   const match = /OpenSSH_((\d+)\.(\d+)\w*)/.exec(new TextDecoder().decode(stderr));
   if (!match) {
     throw new CarpoolError("no-package", {
       what: "Cannot run OpenSSH",
-      where: tool.path,
+      where: path,
       why: new TextDecoder().decode(stderr).trim(),
       fix: "remove the project's .cache folder, or install openssh-client and openssh-server",
     });

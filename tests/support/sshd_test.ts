@@ -139,7 +139,7 @@ Deno.test("sshd changes nothing of the system", async () => {
   const look = async () => [
     await Deno.readTextFile("/etc/passwd"),
     await Deno.readTextFile("/etc/group"),
-    [...Deno.readDirSync("/run")].map(({ name }) => name).sort().join(" "),
+    [...Deno.readDirSync("/run")].map(({ name }) => name).filter((name) => name.startsWith("sshd")).join(" "),
   ];
   const before = await look();
   {
