@@ -1,0 +1,115 @@
+import { findHosts } from "../job/find_hosts.ts";
+import type { ActionStep, Job } from "../job/job.ts";
+import { planJob, type PlannedHost } from "../job/plan.ts";
+import { runPlan } from "../job/run.ts";
+import { connectWith } from "../job/run_job.ts";
+import { helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
+import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
+import { Interrupts, outputOf, outputSpec, reporterFor } from "./terminal.ts";
+import { write } from "./write.ts";
+
+const help = `\
+carpool copy [options] <src…> <dst>: copy files and trees to or from hosts
+
+One side is host:path, the other a local path; trees are copied as they are, with modes and symlinks.
+The host may be a group or a range: then every host gets the files, all at once; files from several
+hosts need {host} in the local path. Half a file is never left under its real name.
+
+  --parallel N           hosts worked on at once; default 32
+  --inventory FILE       groups from here instead of inventory.yaml
+  --output FORMAT        auto, lines, or json (one event a line)
+
+${targetOptionHelp}
+
+Examples:
+  carpool copy ./dist/ web1:/srv/app/
+  carpool copy app.conf README.md 'web[01-20]:/srv/app/'
+  carpool copy 'web[01-20]:/var/log/app.log' './logs/{host}.log'
+`;
+
+const specs: readonly OptionSpec[] = [
+  { name: "parallel", kind: "text" },
+  { name: "inventory", kind: "text" },
+  outputSpec,
+  ...targetOptionSpecs,
+  helpSpec,
+];
+
+/** `carpool copy`. */
+export async function copy(args: readonly string[]): Promise<number> {
+  const line = await readArguments("copy", args, specs);
+  if (line.flag("help")) {
+    write(help, "stdout");
+    return exitStatus.ok;
+  }
+  const places = [...line.words, ...line.rest].map(parsePlace);
+  const to = places.pop();
+  if (!to || places.length === 0) {
+    throw usage("copy", "copy", "it needs a source and a destination", "carpool copy <src…> <dst>");
+  }
+  const inventory = line.text("inventory");
+  const strategy = {
+    parallel: numberOf("copy", line, "parallel", 1, 10_000) ?? 32,
+    batch: undefined,
+    maxFailures: undefined,
+    maxUnreachable: undefined,
+  };
+  // Several files can only go into a folder.
+  const target = places.length > 1 && !/[\/\\]$/.test(to.path) ? `${to.path}/` : to.path;
+  const planned: PlannedHost[] = [];
+  const planFor = async (host: string, steps: readonly ActionStep[]) => {
+    const job: Job = { checked: true, name: "copy", file: undefined, hosts: [], strategy, env: {}, steps };
+    planned.push(...(await planJob(job, await findHosts(host, { inventory }))).hosts);
+  };
+  const step = { name: undefined, timeoutMs: undefined, retries: 0, where: "the command line" };
+  if (to.host !== undefined) {
+    const remote = places.find((place) => place.host !== undefined);
+    if (remote) throw usage("copy", remote.text, "both sides are on hosts", "copy it here first, then there");
+    const steps = places.map(({ path }) =>
+      ({ kind: "copy", from: path, to: target, creates: undefined, ...step }) as const
+    );
+    await planFor(to.host, steps);
+  } else {
+    const local = places.find((place) => place.host === undefined);
+    if (local) throw usage("copy", local.text, "both sides are on this machine", "one side is host:path");
+    for (const host of new Set(places.map((place) => place.host!))) {
+      const mine = places.filter((place) => place.host === host);
+      await planFor(
+        host,
+        mine.map(({ path }) => ({ kind: "fetch", from: path, to: target, ...step }) as const),
+      );
+    }
+  }
+  const reporter = await reporterFor(outputOf("copy", line), {
+    style: "exec",
+    verbose: line.flag("verbose"),
+  });
+  using interrupts = new Interrupts();
+  const run = runPlan({ job: "copy", file: undefined, strategy, hosts: planned }, {
+    connect: connectWith(targetOptionsOf("copy", line)),
+    signal: interrupts.signal,
+  });
+  for await (const event of run) reporter.event(event);
+  return exitStatusOf(await run.result);
+}
+
+/** A path on this machine, or one on a host. */
+export interface Place {
+  /** As typed, for messages. */
+  readonly text: string;
+  /** A destination, a group or a range; undefined: this machine. */
+  readonly host: string | undefined;
+  readonly path: string;
+}
+
+/**
+ * Reads `path` or `host:path` as scp does: what has a colon before any slash is on a host; `./a:b` is a local file.
+ * An IPv6 address stands in brackets. An empty path is the home directory.
+ */
+export function parsePlace(text: string): Place {
+  // Ranges hold colons nowhere, addresses do: skip over brackets.
+  const [, host, path] = /^((?:[^:\/\[]|\[[^\]\/]*\])+):(.*)$/s.exec(text) ?? [];
+  if (host === undefined || path === undefined) return { text, host: undefined, path: text };
+  return { text, host, path: path === "" ? "." : path };
+}

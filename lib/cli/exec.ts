@@ -1,0 +1,130 @@
+import { parseDuration } from "../job/duration.ts";
+import { findHosts } from "../job/find_hosts.ts";
+import type { ExecOptions } from "../host/exec_options.ts";
+import { type CommandLine, helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
+import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
+import { Interrupts, outputOf, outputSpec, reporterFor } from "./terminal.ts";
+import { write } from "./write.ts";
+
+const help = `\
+carpool exec [options] <hosts> -- <command…>: run a command on one host or on many
+
+The words of the command are joined by spaces and read by the remote shell, as ssh does it.
+<hosts> is a list with commas: aliases, user@host:port, ranges web[01-20], groups of inventory.yaml.
+
+One host: its output is passed on as it is, a piped standard input too, and the exit status is the
+command's own; 255 when it never ran, when a signal ended it, or when its end is not known, as in ssh.
+Several: each line has its host in front, there is no standard input, and the exit status is
+0 all well, 1 a host failed, 4 only unreachable hosts. Ctrl-C is passed on; a second one leaves at once.
+
+  -t, --tty              a terminal on the host (one host)
+  -n, --no-stdin         do not read standard input
+  --cwd DIR              remote directory to run in
+  --env NAME=VALUE       a variable for the command; may be given again
+  --timeout 30s          end the command after this long
+  --parallel N           hosts worked on at once; default 32
+  --inventory FILE       groups from here instead of inventory.yaml
+  --output FORMAT        auto, lines (also for one host), or json (one event a line)
+
+${targetOptionHelp}
+
+Examples:
+  carpool exec web1 -- uptime
+  tar c . | carpool exec web1 -- tar x -C /srv/app
+  carpool exec -l root 'web[01-20],db1' -- systemctl is-active nginx
+`;
+
+const specs: readonly OptionSpec[] = [
+  { name: "tty", letter: "t", kind: "flag" },
+  { name: "no-stdin", letter: "n", kind: "flag" },
+  { name: "cwd", kind: "text" },
+  { name: "env", kind: "list" },
+  { name: "timeout", kind: "text" },
+  { name: "parallel", kind: "text" },
+  { name: "inventory", kind: "text" },
+  outputSpec,
+  ...targetOptionSpecs,
+  helpSpec,
+];
+
+/** `carpool exec`. */
+export async function exec(args: readonly string[]): Promise<number> {
+  const line = await readArguments("exec", args, specs, { wordsBeforeRest: 1 });
+  if (line.flag("help")) {
+    write(help, "stdout");
+    return exitStatus.ok;
+  }
+  const [where] = line.words;
+  if (where === undefined) {
+    throw usage("exec", "exec", "it needs a host", "carpool exec <hosts> -- <command…>");
+  }
+  const command = line.rest.join(" ");
+  if (command.trim() === "") {
+    throw usage("exec", where, "it needs a command", `carpool exec ${where} -- <command…>`);
+  }
+  const output = outputOf("exec", line);
+  const target = targetOptionsOf("exec", line);
+  const options = { cwd: line.text("cwd"), env: envOf(line), timeoutMs: timeoutOf(line) };
+  const hosts = await findHosts(where, { inventory: line.text("inventory") });
+  const [first] = hosts;
+  if (first && hosts.length === 1 && output === "auto") {
+    const { execOnOne } = await import("./exec_on_one.ts");
+    const stdin = !line.flag("no-stdin");
+    return await execOnOne(first.host, command, { ...options, stdin, tty: line.flag("tty"), target });
+  }
+  if (line.flag("tty")) throw usage("exec", "--tty", "a terminal is for one host", "leave it out");
+  const [{ runPlan }, { connectWith }] = await Promise.all([
+    import("../job/run.ts"),
+    import("../job/run_job.ts"),
+  ]);
+  const step = {
+    kind: "exec",
+    step: "1",
+    title: command,
+    command,
+    retries: 0,
+    creates: undefined,
+    ...options,
+  } as const;
+  const reporter = await reporterFor(output, { style: "exec", verbose: line.flag("verbose") });
+  using interrupts = new Interrupts();
+  const run = runPlan({
+    job: command,
+    file: undefined,
+    strategy: {
+      parallel: numberOf("exec", line, "parallel", 1, 10_000) ?? 32,
+      batch: undefined,
+      maxFailures: undefined,
+      maxUnreachable: undefined,
+    },
+    hosts: hosts.map((entry) => ({ ...entry, steps: [step] })),
+  }, { connect: connectWith(target), signal: interrupts.signal });
+  for await (const event of run) reporter.event(event);
+  return exitStatusOf(await run.result);
+}
+
+function envOf(line: CommandLine): Record<string, string> {
+  return Object.fromEntries(
+    line.list("env").map((pair) => {
+      const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(pair) ?? [];
+      // The value may be a secret: only what stands before it is shown.
+      if (name === undefined) throw usage("exec", `--env ${pair.split("=")[0]}`, "NAME=VALUE is allowed");
+      return [name, value ?? ""];
+    }),
+  );
+}
+
+function timeoutOf(line: CommandLine): ExecOptions["timeoutMs"] {
+  const text = line.text("timeout");
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    throw usage(
+      "exec",
+      "--timeout",
+      `found ${JSON.stringify(text)}; 500ms, 30s, 2m, 1h30m or seconds are allowed`,
+    );
+  }
+  return ms;
+}

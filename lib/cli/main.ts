@@ -1,0 +1,117 @@
+import { exitStatus, exitStatusOfError } from "./exit_status.ts";
+import { CarpoolError, UsageError } from "../base/errors.ts";
+import { write } from "./write.ts";
+
+/** A subcommand: takes the arguments behind its name, returns the exit status. */
+export type Command = (args: readonly string[]) => Promise<number>;
+
+interface CommandEntry {
+  /** Its arguments and what it does, for the list of commands. */
+  readonly synopsis: string;
+  readonly summary: string;
+  /** Loads it; the path is literal, so that a module imported by URL has it in its graph. */
+  readonly load: () => Promise<Command>;
+}
+
+// Nothing here may import what a command needs: `carpool --help` must start as fast as an empty program.
+const commands: Readonly<Record<string, CommandEntry>> = {
+  exec: {
+    synopsis: "<hosts> -- <command…>",
+    summary: "run a command; on one host its exit status is ours",
+    load: async () => (await import("./exec.ts")).exec,
+  },
+  run: {
+    synopsis: "<task> [--hosts …]",
+    summary: "run a job from tasks/ (name or path)",
+    load: async () => (await import("./run.ts")).run,
+  },
+  plan: {
+    synopsis: "<task> [--hosts …]",
+    summary: "what run would do, touching nothing",
+    load: async () => (await import("./plan.ts")).plan,
+  },
+  copy: {
+    synopsis: "<src…> <dst>",
+    summary: "copy files, scp-style host:path on either side",
+    load: async () => (await import("./copy.ts")).copy,
+  },
+  hosts: {
+    synopsis: "<pattern…>",
+    summary: "what a group, alias or range resolves to",
+    load: async () => (await import("./hosts.ts")).hosts,
+  },
+};
+
+/** Runs the `carpool` command and returns its exit status; everything it has to say has been written by then. */
+export async function main(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    const about = first === "help" ? rest[0] : undefined;
+    if (about !== undefined) return await main([about, "--help"]);
+    write(helpText(), first === undefined ? "stderr" : "stdout");
+    return first === undefined ? exitStatus.usage : exitStatus.ok;
+  }
+  try {
+    if (first === "--version" || first === "-V") {
+      const { version } = await import("./version.ts");
+      write(`carpool ${version} (deno ${Deno.version.deno})\n`, "stdout");
+      return exitStatus.ok;
+    }
+    const entry = Object.hasOwn(commands, first) ? commands[first] : undefined;
+    if (!entry) throw await unknownCommand(first);
+    const command = await entry.load();
+    return await command(rest);
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return exitStatus.failed;
+    const { plainText } = await import("../report/plain_text.ts");
+    write(`carpool: ${plainText(messageOf(error))}\n`, "stderr");
+    return exitStatusOfError(error);
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof CarpoolError) return error.message;
+  if (error instanceof DOMException && error.name === "AbortError") return "Interrupted";
+  if (error instanceof Deno.errors.NotCapable) return `${error.message}; allow it, or run with --allow-all`;
+  // Anything else is a mistake of ours: where it happened is what a report needs.
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
+async function unknownCommand(name: string): Promise<CarpoolError> {
+  const { nearestName } = await import("../base/nearest_name.ts");
+  const nearest = nearestName(name, Object.keys(commands));
+  return new UsageError({
+    what: "Cannot read the command line",
+    where: name,
+    why: "there is no such command",
+    fix: nearest ? `did you mean carpool ${nearest}?` : "see carpool --help",
+  });
+}
+
+function helpText(): string {
+  const list = Object.entries(commands).map(([name, { synopsis, summary }]) =>
+    `  ${`${name} ${synopsis}`.padEnd(29)} ${summary}`
+  );
+  return `\
+carpool: one SSH connection per host, every command rides along
+
+Usage: carpool <command> [options]
+
+${list.join("\n")}
+
+Hosts are what ssh knows (aliases of ssh_config, user@host:port), ranges such as web[01-20],
+and groups of inventory.yaml. The letters -F -i -J -l -o -p -S -v -A mean what they mean to ssh.
+
+Examples:
+  carpool exec web1 -- uptime
+  carpool exec 'web[01-20],db1' -- df -h /
+  carpool run uptime --hosts web
+  carpool copy ./dist/ web1:/srv/app/
+
+Exit status: 0 all well; 1 something failed; 2 wrong use or a bad file; 4 only unreachable hosts;
+130 interrupted. exec on one host: the command's own, or 255 when it never ran.
+
+  carpool <command> --help      more about one command
+  carpool --version             which version this is
+`;
+}

@@ -1,0 +1,44 @@
+import type { ConnectOptions } from "../host/connect.ts";
+import { type CommandLine, numberOf, type OptionSpec } from "./arguments.ts";
+
+/** Options of every command that reaches a host; the letters mean what they mean to ssh. */
+export const targetOptionSpecs: readonly OptionSpec[] = [
+  { name: "config", letter: "F", kind: "text" },
+  { name: "identity", letter: "i", kind: "list" },
+  { name: "jump", letter: "J", kind: "text" },
+  { name: "user", letter: "l", kind: "text" },
+  { name: "option", letter: "o", kind: "list" },
+  { name: "port", letter: "p", kind: "text" },
+  { name: "socket", letter: "S", kind: "text" },
+  { name: "agent", letter: "A", kind: "flag" },
+  { name: "verbose", letter: "v", kind: "flag" },
+];
+
+/** The lines about them for a command's help. */
+export const targetOptionHelp = `\
+Connecting, as in ssh:
+  -F, --config FILE      this ssh_config instead of the user's and the system's
+  -i, --identity FILE    a private key; may be given again
+  -J, --jump HOST,…      reach the host through these
+  -l, --user NAME        log in as
+  -p, --port N           connect to this port
+  -o, --option K=VALUE   any option of ssh_config; may be given again
+  -S, --socket PATH      the control socket
+  -A, --agent            forward the agent
+  -v, --verbose          say more`;
+
+/** What the options say, as options of `connect`. */
+export function targetOptionsOf(command: string, line: CommandLine): ConnectOptions {
+  const identities = line.list("identity");
+  const lines = line.list("option");
+  return {
+    configFile: line.text("config"),
+    identityFile: identities.length > 0 ? identities : undefined,
+    proxyJump: line.text("jump"),
+    user: line.text("user"),
+    port: numberOf(command, line, "port", 1, 65535),
+    configLines: lines.length > 0 ? lines : undefined,
+    controlPath: line.text("socket"),
+    forwardAgent: line.flag("agent") ? true : undefined,
+  };
+}

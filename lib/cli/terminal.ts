@@ -1,0 +1,58 @@
+import type { Reporter } from "../report/reporter.ts";
+import { type CommandLine, type OptionSpec, usage } from "./arguments.ts";
+import { write } from "./write.ts";
+
+/** The option that says how a run is shown. */
+export const outputSpec: OptionSpec = { name: "output", kind: "text" };
+
+/** Whether colours are wanted: a terminal, and no NO_COLOR. */
+export function wantsColor(stream: "stdout" | "stderr"): boolean {
+  return Deno[stream].isTerminal() && !Deno.noColor;
+}
+
+/** What `--output` says; `auto` where it says nothing. */
+export function outputOf(command: string, line: CommandLine): "auto" | "lines" | "json" {
+  const output = line.text("output") ?? "auto";
+  if (output === "auto" || output === "lines" || output === "json") return output;
+  const allowed = "auto, lines or json is allowed";
+  if (output === "junit") throw usage(command, "--output junit", "that is not there yet", allowed);
+  throw usage(command, "--output", `found ${JSON.stringify(output)}; ${allowed}`);
+}
+
+/** The reporter for `--output`; only the one that is wanted is loaded. */
+export async function reporterFor(
+  output: "auto" | "lines" | "json",
+  options: { readonly style: "run" | "exec"; readonly verbose: boolean },
+): Promise<Reporter> {
+  if (output === "json") return (await import("../report/json_lines.ts")).jsonLines(write);
+  const color = wantsColor(options.style === "run" ? "stdout" : "stderr");
+  return (await import("../report/lines.ts")).lines(write, { ...options, color });
+}
+
+/**
+ * While held, Ctrl-C aborts `signal` instead of ending this program, so that remote commands are ended too; a second
+ * one leaves at once.
+ */
+export class Interrupts implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #listener: () => void;
+
+  constructor(onFirst?: () => void) {
+    this.#listener = () => {
+      if (this.#controller.signal.aborted) Deno.exit(130);
+      this.#controller.abort(new DOMException("Interrupted", "AbortError"));
+      onFirst?.();
+    };
+    Deno.addSignalListener("SIGINT", this.#listener);
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", this.#listener);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSignalListener("SIGINT", this.#listener);
+    if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", this.#listener);
+  }
+}

@@ -1,0 +1,41 @@
+import type { CloseInfo } from "../channel/link.ts";
+import type { CarpoolError, Outcome } from "../base/errors.ts";
+import type { ConnectionKind } from "../base/run_event.ts";
+import type { CopyOptions, CopyResult } from "../host/copy_options.ts";
+import type { ExecOptions, ExecResult } from "../host/exec_options.ts";
+
+/** How a spawned command ended. */
+export interface JobProcessStatus {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly success: boolean;
+  readonly outcome: Outcome;
+  readonly timedOut?: boolean;
+  /** Why the outcome is `not-started` or `unknown`. */
+  readonly error?: CarpoolError | undefined;
+}
+
+/** The part of a remote process that a run uses. */
+export interface JobProcess {
+  readonly stdin: WritableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Never rejects. */
+  readonly status: Promise<JobProcessStatus>;
+}
+
+/** The part of a host that a run uses; `Host` of lib/host/ is one, and so is a few lines of a test. */
+export interface JobHost extends AsyncDisposable {
+  /** `user@host:port`. */
+  readonly where: string;
+  readonly closed: Promise<CloseInfo>;
+  /** How the connection came about; default: `new`. */
+  readonly connection?: ConnectionKind;
+  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
+  spawn(command: string, options?: Omit<ExecOptions, "stdin">): Promise<JobProcess>;
+  copy(local: string, remote: string, options?: CopyOptions): Promise<CopyResult>;
+  fetch(remote: string, local: string, options?: CopyOptions): Promise<CopyResult>;
+}
+
+/** Connects to a destination; `signal` gives up. */
+export type JobConnect = (destination: string, options: { readonly signal: AbortSignal }) => Promise<JobHost>;

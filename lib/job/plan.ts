@@ -1,0 +1,208 @@
+import { JobFileError } from "../base/errors.ts";
+import { basename, isAbsolute, resolve } from "../deps/std_path.ts";
+import type { HostEntry } from "./inventory.ts";
+import type { ActionStep, ExecStep, Job, Step, Strategy } from "./job.ts";
+import { JobProblemsError, type Problem } from "./problems.ts";
+
+/** Everything that a run will do, with nothing left to look up: per host, its steps with everything filled in. */
+export interface Plan {
+  readonly job: string;
+  /** The task file; undefined for a job that was written in code. */
+  readonly file: string | undefined;
+  readonly strategy: Strategy;
+  readonly hosts: readonly PlannedHost[];
+}
+
+/** One host of a plan. */
+export interface PlannedHost extends HostEntry {
+  readonly steps: readonly PlannedStep[];
+}
+
+/** What every planned step has. */
+export interface PlannedStepBase {
+  /** Its place in the job, from 1: `3`, or `4.2` inside a parallel group. */
+  readonly step: string;
+  /** Its name, or where it has none what it does. */
+  readonly title: string;
+  readonly timeoutMs: number | undefined;
+  readonly retries: number;
+}
+
+/** A command to run. */
+export interface PlannedExec extends PlannedStepBase {
+  readonly kind: "exec";
+  readonly command: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  readonly creates: string | undefined;
+}
+
+/** A copy to the host: `from` is an absolute local path, `to` a remote one. */
+export interface PlannedCopy extends PlannedStepBase {
+  readonly kind: "copy";
+  readonly from: string;
+  readonly to: string;
+  readonly creates: string | undefined;
+}
+
+/** A copy from the host: `from` is a remote path, `to` an absolute local one. */
+export interface PlannedFetch extends PlannedStepBase {
+  readonly kind: "fetch";
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A planned step that does something itself. */
+export type PlannedAction = PlannedExec | PlannedCopy | PlannedFetch;
+
+/** Planned steps that run at once. */
+export interface PlannedParallel {
+  readonly kind: "parallel";
+  readonly step: string;
+  readonly title: string;
+  readonly steps: readonly PlannedAction[];
+}
+
+/** A planned step. */
+export type PlannedStep = PlannedAction | PlannedParallel;
+
+/** What planning may be given. */
+export interface PlanOptions {
+  /** What local paths are relative to; default: the current directory. */
+  readonly cwd?: string;
+}
+
+/**
+ * Turns a checked job and its hosts into a plan. Reads nothing but whether local sources exist; contacts nobody.
+ *
+ * @throws {JobProblemsError} with every local source that is missing, and every `to` that several hosts would write.
+ */
+export async function planJob(
+  job: Job,
+  hosts: readonly HostEntry[],
+  options: PlanOptions = {},
+): Promise<Plan> {
+  if (hosts.length === 0) {
+    throw new JobFileError({
+      what: "Cannot plan the job",
+      where: job.file ?? job.name,
+      why: "it has no hosts",
+      fix: 'add "hosts:" to the task file, or name them with --hosts',
+    });
+  }
+  const cwd = options.cwd ?? Deno.cwd();
+  const planned = hosts.map((entry): PlannedHost => ({
+    ...entry,
+    steps: job.steps.map((step, i) => planStep(step, String(i + 1), entry.host, job, cwd)),
+  }));
+  const problems = [...await missingSources(job, planned), ...sharedTargets(job, planned)];
+  if (problems.length > 0) throw new JobProblemsError("Cannot plan the job", problems);
+  return { job: job.name, file: job.file, strategy: job.strategy, hosts: planned };
+}
+
+/** The actions of a list of steps, those of parallel groups among them, in order. */
+export function actionsOf(steps: readonly PlannedStep[]): readonly PlannedAction[] {
+  return steps.flatMap((step) => step.kind === "parallel" ? step.steps : [step]);
+}
+
+function planStep(step: Step, id: string, host: string, job: Job, cwd: string): PlannedStep {
+  if (step.kind === "parallel") {
+    const steps = step.steps.map((child, i) => planAction(child, `${id}.${i + 1}`, host, job, cwd));
+    return { kind: "parallel", step: id, title: step.name ?? `${steps.length} steps at once`, steps };
+  }
+  return planAction(step, id, host, job, cwd);
+}
+
+function planAction(step: ActionStep, id: string, host: string, job: Job, cwd: string): PlannedAction {
+  const { timeoutMs, retries } = step;
+  const base = { step: id, title: step.name ?? titleOf(step), timeoutMs, retries };
+  // On this machine the host's name must stay one path segment; on the host it is only text.
+  const local = (path: string) => {
+    const filled = path.replaceAll("{host}", asFileName(host));
+    // Resolving drops a trailing slash, which means "the content of" to a copy.
+    const absolute = isAbsolute(filled) ? filled : resolve(cwd, filled);
+    return /[\/\\]$/.test(filled) && !/[\/\\]$/.test(absolute) ? `${absolute}/` : absolute;
+  };
+  const remote = (path: string) => path.replaceAll("{host}", host);
+  switch (step.kind) {
+    case "exec":
+      return { kind: "exec", ...base, ...execOf(step), env: { ...job.env, ...step.env } };
+    case "copy":
+      return { kind: "copy", ...base, from: local(step.from), to: remote(step.to), creates: step.creates };
+    case "fetch":
+      return { kind: "fetch", ...base, from: remote(step.from), to: local(step.to) };
+  }
+}
+
+function execOf({ command, cwd, creates }: ExecStep) {
+  return { command, cwd, creates };
+}
+
+function titleOf(step: ActionStep): string {
+  if (step.kind !== "exec") return `${step.kind} ${step.from} to ${step.to}`;
+  const [first = "", ...more] = step.command.trim().split("\n");
+  return more.length > 0 ? `${first} …` : first;
+}
+
+/** A host's name as one segment of a local path: `ssh://a/b` and `..` must not lead elsewhere. */
+export function asFileName(host: string): string {
+  const safe = host.replace(/[\/\\\0]/g, "_");
+  return /^\.+$/.test(safe) ? safe.replaceAll(".", "_") : safe;
+}
+
+/** The step of the job that a planned one came from, for its place in the file. */
+function sourceOf(job: Job, id: string): ActionStep | undefined {
+  const [outer, inner] = id.split(".").map((n) => Number(n) - 1);
+  const step = job.steps[outer ?? -1];
+  return step?.kind === "parallel" ? step.steps[inner ?? -1] : step;
+}
+
+async function missingSources(job: Job, hosts: readonly PlannedHost[]): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  const seen = new Set<string>();
+  for (const action of hosts.flatMap((host) => actionsOf(host.steps))) {
+    if (action.kind !== "copy" || seen.has(action.from)) continue;
+    seen.add(action.from);
+    const step = sourceOf(job, action.step);
+    const written = JSON.stringify(step?.kind === "copy" ? step.from : basename(action.from));
+    try {
+      // lstat: a link that leads nowhere is itself something to copy.
+      await Deno.lstat(action.from);
+    } catch (cause) {
+      const why = cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory
+        ? `the local file ${written} does not exist`
+        : `the local file ${written} cannot be read (${
+          cause instanceof Error ? cause.message : String(cause)
+        })`;
+      problems.push({ ...placeOf(step?.where), why, fix: `looked for ${action.from}` });
+    }
+  }
+  return problems;
+}
+
+function sharedTargets(job: Job, hosts: readonly PlannedHost[]): Problem[] {
+  const writers = new Map<string, { readonly step: string; readonly host: string }>();
+  const problems = new Map<string, Problem>();
+  for (const { host, steps } of hosts) {
+    for (const action of actionsOf(steps)) {
+      if (action.kind !== "fetch") continue;
+      // A folder that several files go into is shared only by name.
+      const to = action.to.endsWith("/") ? action.to + basename(action.from) : action.to;
+      const other = writers.get(to);
+      writers.set(to, { step: action.step, host });
+      if (!other || other.host === host || problems.has(action.step)) continue;
+      problems.set(action.step, {
+        ...placeOf(sourceOf(job, action.step)?.where),
+        why: `${other.host} and ${host} would both write ${action.to}`,
+        fix: 'put {host} into "to", as ./logs/{host}.log',
+      });
+    }
+  }
+  return [...problems.values()];
+}
+
+/** `deploy.yaml:12:5` with its numbers, so that problems sort by place. */
+function placeOf(where: string | undefined): Pick<Problem, "where" | "line" | "column"> {
+  const match = /:(\d+):(\d+)$/.exec(where ?? "");
+  return { where: where ?? "", line: Number(match?.[1] ?? 0), column: Number(match?.[2] ?? 0) };
+}

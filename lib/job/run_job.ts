@@ -1,0 +1,66 @@
+import type { ConnectOptions } from "../host/connect.ts";
+import { findHosts } from "./find_hosts.ts";
+import type { Job, JobDefinition } from "./job.ts";
+import type { JobConnect } from "./job_host.ts";
+import { type Plan, planJob } from "./plan.ts";
+import { JobRun } from "./run.ts";
+
+/** What planning a job may be given. */
+export interface PlanJobOptions {
+  /** Instead of the job's own hosts: groups, destinations, ranges. */
+  readonly hosts?: string | readonly string[];
+  /** Instead of the inventory.yaml beside the task file or in the current directory. */
+  readonly inventory?: string;
+  /** What local paths are relative to; default: the current directory. */
+  readonly cwd?: string;
+}
+
+/** What a run may be given: how to plan it, how to connect, and how to go about it. */
+export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
+  /** Stops the run: remote commands are ended, no further host is begun, and the result says so. */
+  readonly signal?: AbortSignal;
+  /** Hosts worked on at once, instead of the job's own `strategy.parallel`. */
+  readonly parallel?: number;
+  /** Before the first retry of a step, in milliseconds, doubling with each up to 10 s; default 1000. */
+  readonly retryDelayMs?: number;
+  /** Instead of `connect` of this module, for tests and other ways to reach a host. */
+  readonly connect?: JobConnect;
+}
+
+/**
+ * Everything that {@linkcode runJob} would do, without doing it: hosts resolved, every step filled in, local files
+ * looked for. Contacts nobody.
+ *
+ * @throws {CarpoolError} for a job, an inventory or a host pattern that cannot be used.
+ */
+export async function makePlan(job: Job | JobDefinition, options: PlanJobOptions = {}): Promise<Plan> {
+  const checked = "checked" in job ? job : (await import("./check.ts")).checkJob(job, undefined);
+  const hosts = await findHosts(options.hosts ?? checked.hosts, { ...options, taskFile: checked.file });
+  return await planJob(checked, hosts, options);
+}
+
+/**
+ * Runs a job: hosts in parallel, the steps of a host in order over one connection, each host until its first failure.
+ *
+ * ```ts ignore
+ * const run = runJob(await loadJob("deploy"), { hosts: "web[01-20]" });
+ * for await (const event of run) if (event.type === "step-end") console.log(event.host, event.step, event.status);
+ * console.log((await run.result).status);
+ * ```
+ */
+export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): JobRun {
+  const { hosts, inventory, cwd, parallel, retryDelayMs, connect, signal, ...connectOptions } = options;
+  const plan = async (): Promise<Plan> => {
+    const made = await makePlan(job, { hosts, inventory, cwd });
+    return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
+  };
+  return new JobRun(plan, { signal, retryDelayMs, connect: connect ?? connectWith(connectOptions) });
+}
+
+/** Connects with these options; what connecting needs is loaded when the first host is reached for. */
+export function connectWith(options: ConnectOptions): JobConnect {
+  return async (destination, { signal }) => {
+    const { connect } = await import("../host/connect.ts");
+    return await connect(destination, { ...options, signal });
+  };
+}
