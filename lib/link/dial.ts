@@ -63,7 +63,6 @@ function dialOnce(target: Target, signal: AbortSignal | undefined): Promise<Carr
     socket.once("error", failed);
     socket.once("connect", () => {
       settle();
-      socket.pause();
       resolve(socket);
     });
   });

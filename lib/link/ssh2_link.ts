@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { LinkError } from "../base/errors.ts";
 import { abortable } from "../deps/std_async.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
@@ -52,12 +53,15 @@ export async function openSsh2Link(
       keepaliveInterval: 0, // ours, above the link
       hostVerifier: (key: Uint8Array, verify: (accepted: boolean) => void) => {
         handshake.pauseDeadline();
+        // The answer must come in a task of its own: Deno runs promise reactions inside some synchronous crypto
+        // calls, and ssh2 is then in the middle of finishing this very exchange and never goes on.
+        const answer = (accepted: boolean) => setImmediate(() => verify(accepted));
         checkHostKey(target, key, prompter).then(() => {
           handshake.startDeadline();
-          verify(true);
+          answer(true);
         }, (error) => {
           handshake.failure = error;
-          verify(false);
+          answer(false);
         });
       },
     });
