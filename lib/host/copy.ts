@@ -1,7 +1,7 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
 import { ALL_MODE_BITS, copyFile, PLAIN_MODE_BITS, seconds } from "./copy_file.ts";
-import { checkPath, joinPath, lastName, namesContents, shown, temporaryBeside } from "./copy_names.ts";
+import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import { CopyRun } from "./copy_run.ts";
 import { type LocalEntry, type LocalSymlink, type LocalTree, readLocalTree, special } from "./local_tree.ts";
@@ -57,7 +57,7 @@ export async function copyToHost(
 ): Promise<CopyResult> {
   const run = new CopyRun(options);
   run.signal.throwIfAborted();
-  checkPath(local, WHAT);
+  local = localPath(local, WHAT);
   const target = await remotePath(sftp, remote, WHAT, run.signal);
   let info: Deno.FileInfo;
   try {

@@ -76,7 +76,7 @@ export async function remoteError(
     where,
     why: error.why,
     fix: error.code === "missing"
-      ? "check the path; only its last directory is made"
+      ? "check the path there"
       : error.code === "denied"
       ? "check the permissions there"
       : error.status === FX.FAILURE

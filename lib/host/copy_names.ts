@@ -68,6 +68,12 @@ export function checkPath(path: string, what: string): string {
   return path;
 }
 
+/** A local path with `/` between its names, which Windows takes too. */
+export function localPath(path: string, what: string): string {
+  checkPath(path, what);
+  return Deno.build.os === "windows" ? path.replaceAll("\\", "/") : path;
+}
+
 /** `.name.carpool-<random>` beside `path`, short enough for the file system. `path` uses `/`. */
 export function temporaryBeside(path: string): string {
   const cut = path.lastIndexOf("/") + 1;

@@ -1,7 +1,7 @@
 import { CopyError } from "../base/errors.ts";
-import { localError } from "./copy_errors.ts";
+import { localError, remoteError } from "./copy_errors.ts";
 import { ALL_MODE_BITS, PLAIN_MODE_BITS } from "./copy_file.ts";
-import { checkPath, joinPath, lastName, namesContents, shown, temporaryBeside } from "./copy_names.ts";
+import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import { remotePath } from "./copy_remote_path.ts";
 import { CopyRun } from "./copy_run.ts";
@@ -38,10 +38,12 @@ export async function fetchFromHost(
 ): Promise<CopyResult> {
   const run = new CopyRun(options);
   run.signal.throwIfAborted();
-  checkPath(local, WHAT);
+  local = localPath(local, WHAT);
   const path = await remotePath(sftp, remote, WHAT, run.signal);
   const where = `${sftp.where}:${remote}`;
-  const attributes = await stat(sftp, path, true, { signal: run.signal });
+  const attributes = await stat(sftp, path, true, { signal: run.signal }).catch(async (error) => {
+    throw await remoteError(sftp, error, WHAT, remote);
+  });
   const kind = fileKind(attributes);
   try {
     if (kind === "directory") await fetchTree(run, sftp, { relative: "", path, attributes }, local);

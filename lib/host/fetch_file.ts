@@ -5,7 +5,7 @@ import { fileMode } from "./copy_file.ts";
 import { shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
 import type { RemoteEntry } from "./fetch_list.ts";
-import type { Sent, SftpClient } from "./sftp_client.ts";
+import type { Reservation, Sent, SftpClient } from "./sftp_client.ts";
 import {
   close,
   fileKind,
@@ -19,9 +19,11 @@ import {
 
 /** A file that says it is empty and is not (those of /proc) is read to its end, which must come before this. */
 const MAX_UNSIZED_BYTES = 64 * 1024 * 1024;
+/** To see that an empty file is empty, little is asked for: many of them are to go together. */
+const UNSIZED_READ_BYTES = 4096;
 
 /**
- * Fetches one remote file to `target`, in two flights and one for each further budget of data: OPEN; FSTAT and the
+ * Fetches one remote file to `target`, in two flights and one for each further 2 MiB: OPEN; FSTAT and the
  * READs together. Trouble with the source leaves the file out; trouble here is thrown. Either way the temporary file
  * is removed.
  */
@@ -62,7 +64,7 @@ async function receive(
   let file: Deno.FsFile | undefined;
   let inPlace = false;
   try {
-    await reads.ask(Math.min(sftp.readBytes, (source.attributes.size ?? 0) + 1));
+    await reads.ask(Math.min(sftp.readBytes, source.attributes.size || UNSIZED_READ_BYTES));
     const attributes = await looking;
     if (fileKind(attributes) !== "file" && fileKind(attributes) !== "unknown") {
       run.leaveOut(fault(sftp, source, what, "it is no longer a regular file"));
@@ -104,11 +106,9 @@ async function transfer(
   let got = 0;
   const end = size === 0 ? MAX_UNSIZED_BYTES + 1 : size;
   for (;;) {
-    // Ahead as far as the budget goes; a file without a size is read step by step.
-    while (reads.asked < end && (size > 0 ? reads.hasRoom : reads.idle)) {
-      await reads.ask(Math.min(chunkBytes, end - reads.asked));
-    }
-    if (reads.idle) return got;
+    if (reads.idle) await reads.ask(Math.min(chunkBytes, end - reads.asked));
+    // Ahead as far as there is room; a file without a size is read step by step.
+    while (size > 0 && reads.asked < end && reads.askAhead(Math.min(chunkBytes, end - reads.asked)));
     const chunk = await reads.next();
     const data = chunk.data.subarray(0, end - got);
     for (let offset = 0; offset < data.length;) offset += await file.write(data.subarray(offset));
@@ -138,7 +138,12 @@ class ReadAhead {
   readonly #sftp: SftpClient;
   readonly #handle: SftpHandle;
   readonly #signal: AbortSignal;
-  readonly #queue: { readonly sent: Sent; readonly offset: number; readonly length: number }[] = [];
+  readonly #queue: {
+    readonly sent: Promise<Sent>;
+    readonly reservation: Reservation;
+    readonly offset: number;
+    readonly length: number;
+  }[] = [];
   /** Bytes asked for so far. */
   asked = 0;
 
@@ -152,21 +157,30 @@ class ReadAhead {
     return this.#queue.length === 0;
   }
 
-  /** The client's budget bounds all files together; this keeps one file from holding all of it in one queue. */
-  get hasRoom(): boolean {
-    return this.#queue.length < 16;
+  /** Only when idle: see {@linkcode SftpClient.tryReserve}. */
+  async ask(length: number): Promise<void> {
+    this.#send(length, await this.#sftp.reserve(length, this.#signal));
   }
 
-  async ask(length: number): Promise<void> {
-    const sent = await sendRead(this.#sftp, this.#handle, this.asked, length, { signal: this.#signal });
-    this.#queue.push({ sent, offset: this.asked, length });
+  /** Whether there was room to ask for more. */
+  askAhead(length: number): boolean {
+    const reservation = this.#sftp.tryReserve(length);
+    if (reservation) this.#send(length, reservation);
+    return reservation !== undefined;
+  }
+
+  #send(length: number, reservation: Reservation): void {
+    const offset = this.asked;
     this.asked += length;
+    const sent = sendRead(this.#sftp, this.#handle, offset, length, { signal: this.#signal, reservation });
+    sent.catch(() => {}); // seen when its turn comes
+    this.#queue.push({ sent, reservation, offset, length });
   }
 
   /** The next data in order. `release` it when it is written. `ended`: the file has no more. */
   async next(): Promise<{ readonly data: Uint8Array; readonly ended: boolean; release(): void }> {
-    const { sent, offset, length } = this.#queue[0];
-    let data = await readReply(this.#sftp, this.#handle, sent, length);
+    const { sent, reservation, offset, length } = this.#queue[0];
+    let data = await readReply(this.#sftp, this.#handle, await sent, length);
     let ended = data.length === 0;
     // A server may give less than asked for. The gap is asked for again past the queue: the budget that this read
     // holds covers it, and to wait for more while later reads hold theirs could be for ever.
@@ -182,13 +196,13 @@ class ReadAhead {
       data = joined;
     }
     this.#queue.shift();
-    return { data, ended, release: () => sent.release() };
+    return { data, ended, release: () => reservation.release() };
   }
 
-  /** Gives all budget back; what is still to be answered is dropped. */
+  /** Gives all room back; what is still to be answered is dropped. */
   end(): void {
-    for (const { sent } of this.#queue) {
-      sent.reply.then(() => sent.release(), () => sent.release());
+    for (const { sent, reservation } of this.#queue) {
+      sent.then(({ reply }) => reply).then(() => reservation.release(), () => reservation.release());
     }
     this.#queue.length = 0;
   }

@@ -1,7 +1,6 @@
 /** What lies in a remote directory. The server is not trusted: names and kinds are checked before they are believed. */
 import { CopyError } from "../base/errors.ts";
-import { fileKind, isStatus, openDirectory, readDirectory, readSymlink, stat } from "./sftp_files.ts";
-import { close } from "./sftp_files.ts";
+import { close, fileKind, isStatus, openDirectory, readDirectory, readSymlink, stat } from "./sftp_files.ts";
 import { decodeName, joinPath, nameFault, shown, shownBytes } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
 import type { SftpClient } from "./sftp_client.ts";
@@ -62,7 +61,12 @@ export async function listRemoteTree(
   };
 
   /** Sorts one entry into where it belongs. */
-  const take = async (directory: RemoteEntry, { name: bytes, attributes }: SftpName, next: RemoteEntry[]) => {
+  const take = async (
+    directory: RemoteEntry,
+    { name: bytes, attributes }: SftpName,
+    seen: Set<string>,
+    next: RemoteEntry[],
+  ) => {
     const name = decodeName(bytes);
     if (name === "." || name === "..") return;
     const at = joinPath(directory.path, shownBytes(bytes));
@@ -71,6 +75,8 @@ export async function listRemoteTree(
     if (fault) {
       return run.leaveOut(escapes(sftp, at, `the server gave it a name that cannot be used: ${fault}`));
     }
+    if (seen.has(name)) return run.leaveOut(unfit(sftp, at, "the server lists it twice"));
+    seen.add(name);
     const path = joinPath(directory.path, name);
     if (fileKind(attributes) === "unknown") attributes = await stat(sftp, path, false, { signal });
     const relative = directory.relative === "" ? name : `${directory.relative}/${name}`;
@@ -95,15 +101,7 @@ export async function listRemoteTree(
     const seen = new Set<string>();
     for await (const names of readAll(sftp, directory.path, signal)) {
       count(directory, names);
-      for (const name of names) {
-        const key = shownBytes(name.name);
-        if (seen.has(key)) {
-          run.leaveOut(unfit(sftp, joinPath(directory.path, key), "the server lists it twice"));
-          continue;
-        }
-        seen.add(key);
-        await take(directory, name, next);
-      }
+      for (const name of names) await take(directory, name, seen, next);
     }
   };
 
@@ -180,8 +178,12 @@ async function readLinks(
  * allowed at the beginning only, where it climbs real directories: after a name, which may itself be a symlink, it
  * could climb from anywhere.
  */
-export function staysInside(relative: string, target: string): boolean {
-  if (target.startsWith("/") || target.includes("\\")) return false;
+export function staysInside(
+  relative: string,
+  target: string,
+  windows = Deno.build.os === "windows",
+): boolean {
+  if (target.startsWith("/") || (windows && /[\\:]/.test(target))) return false;
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
   const climbs = parts.findIndex((part) => part !== "..");
   const up = climbs < 0 ? parts.length : climbs;

@@ -15,14 +15,18 @@ export class SftpBudget {
     this.#maxBytes = maxBytes;
   }
 
+  /** Takes room if there is some at once and nobody waits for it. */
+  tryAcquire(bytes: number): boolean {
+    if (this.#ended || this.#waiting.size > 0 || !this.#fits(bytes)) return false;
+    this.#take(bytes);
+    return true;
+  }
+
   /** Waits for room; rejects with the signal's reason, or with the one given to {@linkcode end}. */
   async acquire(bytes: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.#ended) throw this.#ended.reason;
-    if (this.#waiting.size === 0 && this.#fits(bytes)) {
-      this.#take(bytes);
-      return;
-    }
+    if (this.tryAcquire(bytes)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const entry = { bytes, admit: resolve, refuse: reject };
     const onAbort = () => {

@@ -182,6 +182,18 @@ export class SftpClient implements AsyncDisposable {
   /** Waits for room for one request that moves `bytes` of file data. */
   async reserve(bytes: number, signal?: AbortSignal): Promise<Reservation> {
     await this.#budget.acquire(bytes, signal);
+    return this.#reservation(bytes);
+  }
+
+  /**
+   * Room if there is some at once. Whoever holds room must not wait for more: all of it could be held by those who
+   * wait.
+   */
+  tryReserve(bytes: number): Reservation | undefined {
+    return this.#budget.tryAcquire(bytes) ? this.#reservation(bytes) : undefined;
+  }
+
+  #reservation(bytes: number): Reservation {
     let held = true;
     return {
       release: () => {
