@@ -13,20 +13,25 @@ import { levenshteinDistance } from "../deps/std_text.ts";
  */
 export function nearestName(typed: string, allowed: readonly string[]): string | undefined {
   const wanted = typed.toLowerCase().slice(0, 64);
-  // About one slip in three letters; a short word may have one.
-  const limit = Math.max(1, Math.floor(wanted.length * 0.4));
+  const limit = wanted.length < 4 ? 1 : Math.max(2, Math.floor(wanted.length * 0.4));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const name of allowed) {
     const candidate = name.toLowerCase();
-    // A word that was cut short (`retr`) or has more behind it (`timeoutSeconds`) is a near miss too.
+    // A word that was cut short (`retr`) or has more behind it (`timeoutSeconds`) is a near miss too, and so
+    // is one with its letters in another order.
     const extended = wanted.length >= 3 && candidate.length >= 3 &&
       (candidate.startsWith(wanted) || wanted.startsWith(candidate));
-    const distance = extended ? 1 : levenshteinDistance(wanted, candidate);
+    const close = extended || sorted(wanted) === sorted(candidate);
+    const distance = close ? 1 : levenshteinDistance(wanted, candidate);
     if (distance < bestDistance) {
       best = name;
       bestDistance = distance;
     }
   }
   return best;
+}
+
+function sorted(word: string): string {
+  return [...word].sort().join("");
 }

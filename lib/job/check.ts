@@ -70,14 +70,14 @@ function checkStep(
   const say = (why: string, fix: string) => void problems.push({ where, line, column, why, fix });
   const oneOf = kinds.join(", ");
   if (step === null || typeof step !== "object" || Array.isArray(step)) {
-    say(`found ${describeValue(step)} for a step`, `A step is a map with one of: ${oneOf}`);
+    say(`found ${describeValue(step)} for a step`, `a step is a map with one of: ${oneOf}`);
     return undefined;
   }
   const keys = Object.keys(step);
   const [kind, second] = kinds.filter((candidate) => keys.includes(candidate));
   if (kind === undefined) {
     if (keys.includes("parallel")) {
-      say("a parallel group inside a parallel group", `Put its steps into the outer one: ${oneOf}`);
+      say("a parallel group inside a parallel group", `put its steps into the outer one: ${oneOf}`);
       return undefined;
     }
     // `exce: ls` names no kind, but the key is the thing to point at.
@@ -87,15 +87,15 @@ function checkStep(
       problems.push({
         ...locate([...path, key], "key"),
         why: `unknown key ${JSON.stringify(key)}`,
-        fix: `did you mean ${JSON.stringify(nearest)}? A step has one of: ${oneOf}`,
+        fix: `did you mean ${JSON.stringify(nearest)}? a step has one of: ${oneOf}`,
       });
       return undefined;
     }
-    say("the step does not say what to do", `Give it one of: ${oneOf}`);
+    say("the step does not say what to do", `give it one of: ${oneOf}`);
     return undefined;
   }
   if (second !== undefined) {
-    say(`the step has both ${JSON.stringify(kind)} and ${JSON.stringify(second)}`, "Make it two steps");
+    say(`the step has both ${JSON.stringify(kind)} and ${JSON.stringify(second)}`, "make it two steps");
     return undefined;
   }
   const shape = Object.keys(stepSchemas[kind].shape);

@@ -31,53 +31,54 @@ export function checkWith<S extends z.ZodType>(
 ): Checked<z.output<S>> {
   const result = schema.safeParse(value);
   if (result.success) return { ok: true, value: result.data };
-  const problems = result.error.issues.flatMap((issue) => tell(issue, [])).map(toProblem);
-  return { ok: false, problems };
+  const told = result.error.issues.flatMap((issue) => tell(issue, [])).map(toProblem);
+  // Where `group` stands for `groups`, saying that `groups` is missing as well helps nobody.
+  const meant = new Set(told.map((one) => one.meant));
+  return {
+    ok: false,
+    problems: told.filter((one) => one.missing === undefined || !meant.has(one.missing)).map((one) =>
+      one.problem
+    ),
+  };
 
-  function toProblem(
-    { issue, path }: { issue: Issue; path: DocumentPath },
-  ): Problem & { path: DocumentPath } {
+  function toProblem({ issue, path }: { issue: Issue; path: DocumentPath }): Told {
     const full = [...base, ...path];
-    const name = String(full.findLast((key) => typeof key === "string") ?? "the file");
+    const parent = path.slice(0, -1);
+    const key = String(path.at(-1));
+    const name = full.findLast((one) => typeof one === "string");
     if (issue.code === "unrecognized_keys") {
-      const key = String(path.at(-1));
-      const allowed = keysAt(path.slice(0, -1));
+      const allowed = keysAt(parent);
       const nearest = nearestName(key, allowed);
-      return {
-        path: full,
-        ...locate(full, "key"),
-        why: `unknown key ${JSON.stringify(key)}`,
-        fix: (nearest ? `did you mean ${JSON.stringify(nearest)}? ` : "") +
-          `Allowed here: ${allowed.join(", ")}`,
-      };
+      const hint = nearest === undefined ? "" : `did you mean ${JSON.stringify(nearest)}? `;
+      const fix = `${hint}allowed here: ${allowed.join(", ")}`;
+      const problem = { ...locate(full, "key"), why: `unknown key ${JSON.stringify(key)}`, fix };
+      return nearest === undefined ? { problem } : { problem, meant: JSON.stringify([...parent, nearest]) };
     }
     if (issue.code === "invalid_key") {
-      const allowed = "issues" in issue ? issue.issues[0]?.message : undefined;
-      return {
-        path: full,
-        ...locate(full, "key"),
-        why: `found the key ${JSON.stringify(String(path.at(-1)))}`,
-        fix: `Allowed here: ${allowed ?? issue.message}`,
-      };
+      const fix = `allowed here: ${issue.issues[0]?.message ?? issue.message}`;
+      return { problem: { ...locate(full, "key"), why: `found the key ${JSON.stringify(key)}`, fix } };
     }
-    const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
+    const found = path.reduce<unknown>(
+      (at, one) => (at as Record<PropertyKey, unknown> | undefined)?.[one],
+      value,
+    );
     if (found === undefined && path.length > 0) {
-      return {
-        path: full,
-        ...locate(full.slice(0, -1), "value"),
-        why: `${JSON.stringify(name)} is missing`,
-        fix: `Give it ${issue.message}`,
-      };
+      const place = locate(full.slice(0, -1), "value");
+      const problem = { ...place, why: `${JSON.stringify(key)} is missing`, fix: `give it ${issue.message}` };
+      return { problem, missing: JSON.stringify(path) };
     }
-    const hint = typeof found === "boolean" || typeof found === "number" ? ` (text needs quotes here)` : "";
-    const wantsText = /path|command|name|host/.test(issue.message) ? hint : "";
-    return {
-      path: full,
-      ...locate(full, "value"),
-      why: `found ${describeValue(found)}${name === "the file" ? "" : ` for ${JSON.stringify(name)}`}`,
-      fix: `Allowed here: ${issue.message}${wantsText}`,
-    };
+    const isBare = typeof found === "boolean" || typeof found === "number";
+    const hint = isBare && /path|command|name|host/.test(issue.message) ? " (text needs quotes here)" : "";
+    const why = `found ${describeValue(found)}${name === undefined ? "" : ` for ${JSON.stringify(name)}`}`;
+    return { problem: { ...locate(full, "value"), why, fix: `allowed here: ${issue.message}${hint}` } };
   }
+}
+
+/** A problem, and what it says about others: the missing key, or the key that an unknown one was meant to be. */
+interface Told {
+  readonly problem: Problem;
+  readonly missing?: string;
+  readonly meant?: string;
 }
 
 /** Unfolds unions: the branch that got deepest is the one that was meant; where none did, the union speaks. */
@@ -85,10 +86,17 @@ function tell(issue: Issue, above: DocumentPath): { issue: Issue; path: Document
   const path = [...above, ...issue.path];
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ issue, path: [...path, key] }));
   if (issue.code === "invalid_union") {
-    const meant = issue.errors.find((branch) =>
-      branch.some((inner) => inner.path.length > 0 || inner.code !== "invalid_type")
-    );
+    const meant = issue.errors.find((branch) => branch.some((inner) => isEngaged(inner as Issue)));
     if (meant) return meant.flatMap((inner) => tell(inner as Issue, path));
   }
   return [{ issue, path }];
+}
+
+/** Whether a branch of a union took the value for its own before it found fault with it. */
+function isEngaged(issue: Issue): boolean {
+  if (issue.path.length > 0) return true;
+  if (issue.code === "invalid_union") {
+    return issue.errors.some((branch) => branch.some((i) => isEngaged(i as Issue)));
+  }
+  return issue.code !== "invalid_type";
 }

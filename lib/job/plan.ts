@@ -169,8 +169,10 @@ async function missingSources(job: Job, hosts: readonly PlannedHost[]): Promise<
       // lstat: a link that leads nowhere is itself something to copy.
       await Deno.lstat(action.from);
     } catch (cause) {
-      const why = cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory
+      const why = cause instanceof Deno.errors.NotFound
         ? `the local file ${written} does not exist`
+        : cause instanceof Deno.errors.NotADirectory
+        ? `the local path ${written} leads through a file that is no folder`
         : `the local file ${written} cannot be read (${
           cause instanceof Error ? cause.message : String(cause)
         })`;

@@ -12,6 +12,9 @@ export interface Problem {
   readonly fix?: string;
 }
 
+/** More would bury the first. */
+const maxTold = 20;
+
 /** Everything that is wrong in one file, told together; the error's own parts are the first one's. */
 export class JobProblemsError extends JobFileError {
   override name = "JobProblemsError";
@@ -24,10 +27,11 @@ export class JobProblemsError extends JobFileError {
     );
     super({ what, ...sorted[0]!, cause });
     this.problems = sorted;
-    if (sorted.length > 1) {
-      const others = sorted.slice(1).map((p) => formatParts({ what: p.where, why: p.why, fix: p.fix }));
-      this.message = [this.message, ...others].join("\n");
-    }
+    const others = sorted.slice(1, maxTold).map((p) =>
+      formatParts({ what: p.where, why: p.why, fix: p.fix })
+    );
+    const untold = sorted.length - maxTold;
+    this.message = [this.message, ...others, ...(untold > 0 ? [`… and ${untold} more`] : [])].join("\n");
   }
 }
 

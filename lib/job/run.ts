@@ -58,6 +58,8 @@ export class JobRun implements AsyncIterable<RunEvent> {
   /** What happens, as it happens; once. */
   async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
     const result = this.#result ??= this.#run();
+    // The queue hands an error to the reader; without this it would count as unhandled as well.
+    result.catch(() => {});
     try {
       for (let events = await this.#queue.take(); events; events = await this.#queue.take()) yield* events;
     } finally {

@@ -70,8 +70,10 @@ export const stepSchemas = {
 
 const host = text("a host, a group or a range");
 
-const hosts = z.union([host.transform((one) => [one]), z.array(host).min(1)], {
-  error: "a list of hosts, groups and ranges, with at least one",
+const hostsWords = "a list of hosts, groups and ranges, with at least one";
+
+const hosts = z.union([host.transform((one) => [one]), z.array(host).min(1, { error: hostsWords })], {
+  error: hostsWords,
 });
 
 /** The file around the steps; each step is checked by its own schema. */

@@ -48,6 +48,7 @@ export async function readYaml(bytes: Uint8Array, file: string, what: string): P
     const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, version: "1.2" });
     // A warning is an unknown tag (`!!python/object`): nothing that a task file may hold.
     const wrong = [...document.errors, ...document.warnings];
+    if (wrong.some((e) => /call stack/.test(e.message))) throw new RangeError("nested");
     if (wrong.length > 0) {
       throw new JobProblemsError(what, wrong.map((e): Problem => ({ ...at(e.pos[0]), ...explain(e) })));
     }
@@ -105,15 +106,13 @@ function explain(error: { readonly code: string; readonly message: string }): Pi
       return { why: "a second document (---)", fix: "keep one document in a file" };
     case "TAG_RESOLVE_FAILED":
       return { why: message, fix: "task files hold plain text, numbers, lists and maps" };
-    case "BAD_SCALAR_START":
-    case "MISSING_CHAR":
-    case "UNEXPECTED_TOKEN":
-    case "BLOCK_IN_FLOW":
+    default: {
+      // `[web1, web[01-20]]` is the mistake that everybody makes once: a flow list ends at the first bracket.
+      const flow = /flow/.test(message);
       return {
         why: message,
-        fix: 'inside [ ] and { }, put quotes around text with brackets, as "web[01-20]"',
+        ...(flow ? { fix: 'inside [ ] and { }, put quotes around text with brackets: "web[01-20]"' } : {}),
       };
-    default:
-      return { why: message };
+    }
   }
 }
