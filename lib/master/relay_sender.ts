@@ -1,0 +1,55 @@
+import type { Link } from "../channel/link.ts";
+import type { RelayedChannel } from "./relayed_channel.ts";
+
+/** Above this many bytes not yet sent to the server, channels wait their turn. */
+const HIGH_WATER_BYTES = 256 * 1024;
+
+/**
+ * Sends what passengers have for the server: at once while the link has room, else one message of each channel in
+ * turn. The order within a channel is kept; between channels nobody waits behind another's megabytes.
+ */
+export class RelaySender {
+  readonly #link: Link;
+  readonly #ready = new Set<RelayedChannel>();
+  #waiting = false;
+  #held = false;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  send(channel: RelayedChannel, payload: Uint8Array): void {
+    if (channel.outgoing.length === 0 && !this.#held && this.#link.queuedBytes < HIGH_WATER_BYTES) {
+      return this.#link.send(payload);
+    }
+    channel.outgoing.push(payload);
+    this.#ready.add(channel);
+    this.#pump();
+  }
+
+  /** While held, everything waits. */
+  hold(held: boolean): void {
+    this.#held = held;
+    if (!held) this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#held || this.#waiting) return;
+    while (this.#ready.size > 0) {
+      if (this.#link.queuedBytes >= HIGH_WATER_BYTES) {
+        this.#waiting = true;
+        this.#link.drained().then(() => {
+          this.#waiting = false;
+          this.#pump();
+        });
+        return;
+      }
+      const [channel] = this.#ready;
+      this.#ready.delete(channel);
+      const payload = channel.outgoing.shift();
+      if (payload === undefined) continue;
+      this.#link.send(payload);
+      if (channel.outgoing.length > 0) this.#ready.add(channel);
+    }
+  }
+}

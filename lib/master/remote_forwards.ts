@@ -1,0 +1,113 @@
+import type { ChannelOpen, GlobalRequest } from "../wire/messages.ts";
+import { Reader } from "../wire/reader.ts";
+import { Writer } from "../wire/writer.ts";
+import type { Passenger } from "./passenger.ts";
+import type { RelayedChannel } from "./relayed_channel.ts";
+
+/** A request to send to the server. */
+interface Request {
+  readonly name: string;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Who asked for which remote listener, agent or display, so that the channels which the server opens for them reach
+ * whoever asked, and nobody else (RFC 4254 §7; OpenSSH's PROTOCOL §2.4).
+ */
+export class RemoteForwards {
+  readonly #owners = new Map<string, Passenger>();
+  /** Sessions with agent or display forwarding; the latest to ask is served first. */
+  readonly #askers = new Map<RelayedChannel, { readonly passenger: Passenger; readonly kind: string }>();
+
+  /** What a global request would change once the server has agreed; undefined: it is not passed on. */
+  changeFor(passenger: Passenger, request: GlobalRequest): ((answer: Uint8Array) => void) | undefined {
+    const { name, data } = request;
+    switch (name) {
+      case "tcpip-forward":
+      case "streamlocal-forward@openssh.com": {
+        const key = keyOf(name, data);
+        const owner = this.#owners.get(key);
+        if (owner !== undefined && owner !== passenger) return undefined; // somebody else's, as sshd would refuse it
+        return (answer) => {
+          const settled = key.endsWith(":0") && answer.length >= 4
+            ? key.slice(0, -1) + new Reader(answer).uint32()
+            : key;
+          this.#owners.set(settled, passenger);
+          passenger.forwards.add(settled);
+        };
+      }
+      case "cancel-tcpip-forward":
+      case "cancel-streamlocal-forward@openssh.com": {
+        const key = keyOf(name, data);
+        if (this.#owners.get(key) !== passenger) return undefined;
+        return () => {
+          this.#owners.delete(key);
+          passenger.forwards.delete(key);
+        };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** A session asked for something that makes the server open channels. */
+  noteRequest(passenger: Passenger, channel: RelayedChannel, type: string): void {
+    if (type === "auth-agent-req@openssh.com") {
+      this.#askers.set(channel, { passenger, kind: "auth-agent@openssh.com" });
+    }
+    if (type === "x11-req") this.#askers.set(channel, { passenger, kind: "x11" });
+  }
+
+  /** Whom a channel that the server opens is for. */
+  passengerFor(open: ChannelOpen): Passenger | undefined {
+    switch (open.type) {
+      case "forwarded-tcpip": {
+        const reader = new Reader(open.data);
+        const host = reader.utf8();
+        const port = reader.uint32();
+        const exact = this.#owners.get(`tcp:${host}:${port}`);
+        if (exact) return exact;
+        // Some servers name the address they bound, not the one they were asked for: the port then decides.
+        for (const [key, owner] of this.#owners) {
+          if (key.startsWith("tcp:") && key.endsWith(`:${port}`)) return owner;
+        }
+        return undefined;
+      }
+      case "forwarded-streamlocal@openssh.com":
+        return this.#owners.get(`unix:${new Reader(open.data).utf8()}`);
+      default:
+        return [...this.#askers.values()].findLast(({ kind }) => kind === open.type)?.passenger;
+    }
+  }
+
+  forget(channel: RelayedChannel): void {
+    this.#askers.delete(channel);
+  }
+
+  /** Drops all of a passenger's listeners; returns what must be sent to the server for that. */
+  release(passenger: Passenger): Request[] {
+    const requests: Request[] = [];
+    for (const key of passenger.forwards) {
+      this.#owners.delete(key);
+      requests.push(cancelRequest(key));
+    }
+    passenger.forwards.clear();
+    return requests;
+  }
+}
+
+/** `string address · uint32 port` (RFC 4254 §7.1) or `string path` (PROTOCOL §2.4) */
+function keyOf(name: string, data: Uint8Array): string {
+  const reader = new Reader(data);
+  if (name.includes("streamlocal")) return `unix:${reader.utf8()}`;
+  return `tcp:${reader.utf8()}:${reader.uint32()}`;
+}
+
+function cancelRequest(key: string): Request {
+  if (key.startsWith("unix:")) {
+    return { name: "cancel-streamlocal-forward@openssh.com", data: new Writer().utf8(key.slice(5)).finish() };
+  }
+  const colon = key.lastIndexOf(":");
+  const data = new Writer().utf8(key.slice(4, colon)).uint32(Number(key.slice(colon + 1))).finish();
+  return { name: "cancel-tcpip-forward", data };
+}

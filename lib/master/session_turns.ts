@@ -1,0 +1,91 @@
+import { OPEN_FAILURE } from "../wire/messages.ts";
+import type { Passenger } from "./passenger.ts";
+import type { RelayedChannel } from "./relayed_channel.ts";
+
+/** How often a session is tried again that was refused with no other open to wait for. */
+const RETRIES = 6;
+const RETRY_DELAY_MS = 5;
+
+/**
+ * Whose session opens next, so that the server's MaxSessions is never run into: at most `limit` at a time, the
+ * passengers in turn, each one's own in order. A refusal teaches the limit, and what was refused is asked again: it
+ * was never started. (sshd counts a session until it has reaped the child: a refusal with fewer open than before is
+ * only early.)
+ */
+export class SessionTurns {
+  readonly #waiting: RelayedChannel[] = [];
+  readonly #taken = new Set<RelayedChannel>();
+  readonly #open = new Set<RelayedChannel>();
+  readonly #start: (channel: RelayedChannel) => void;
+  #limit: number;
+  #proven = 0;
+
+  constructor(limit: number, start: (channel: RelayedChannel) => void) {
+    this.#limit = Math.max(1, limit);
+    this.#start = start;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  ask(channel: RelayedChannel): void {
+    this.#waiting.push(channel);
+    this.#next();
+  }
+
+  opened(channel: RelayedChannel): void {
+    this.#open.add(channel);
+    this.#proven = Math.max(this.#proven, this.#open.size);
+  }
+
+  /** Whether the refused one will be tried again. */
+  refused(channel: RelayedChannel, reason: number): boolean {
+    if (reason !== OPEN_FAILURE.CONNECT_FAILED && reason !== OPEN_FAILURE.RESOURCE_SHORTAGE) return false;
+    if (this.#open.size > 0 && this.#open.size >= this.#proven) this.#limit = this.#open.size;
+    channel.refusals++;
+    if (this.#open.size === 0 && channel.refusals > RETRIES) return false;
+    this.#taken.delete(channel);
+    channel.state = "waiting";
+    const retry = () => {
+      if (channel.passenger === undefined) return; // forgotten when it left
+      this.#waiting.unshift(channel);
+      this.#next();
+    };
+    setTimeout(retry, RETRY_DELAY_MS * 2 ** Math.min(channel.refusals, RETRIES));
+    return true;
+  }
+
+  ended(channel: RelayedChannel): void {
+    this.#taken.delete(channel);
+    this.#open.delete(channel);
+    const index = this.#waiting.indexOf(channel);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#taken.size < this.#limit && this.#waiting.length > 0) {
+      const channel = this.#waiting.splice(this.#fairest(), 1)[0];
+      this.#taken.add(channel);
+      this.#start(channel);
+    }
+  }
+
+  /** The first of the passenger that holds the fewest slots: one with a hundred waiting cannot starve another. */
+  #fairest(): number {
+    const held = new Map<Passenger | undefined, number>();
+    for (const { passenger } of this.#taken) held.set(passenger, (held.get(passenger) ?? 0) + 1);
+    let best = 0;
+    let fewest = Infinity;
+    this.#waiting.forEach(({ passenger }, index) => {
+      const count = held.get(passenger) ?? 0;
+      if (count < fewest) [best, fewest] = [index, count];
+    });
+    return best;
+  }
+}
