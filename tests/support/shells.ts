@@ -1,6 +1,7 @@
 /** The login shells that a remote account may have: installed, or unpacked from Debian's packages. */
-import type { LoginShell } from "./sshd.ts";
-import { installed, provide, unpackedTool } from "./tools.ts";
+import { join } from "@std/path";
+import type { LoginShell } from "./sshd_layout.ts";
+import { installed, provide, type Tool, unpackedTool } from "./tools.ts";
 
 export type ShellName = "dash" | "bash" | "busybox" | "mksh" | "zsh" | "fish" | "tcsh";
 
@@ -16,10 +17,23 @@ export async function shell(name: ShellName): Promise<LoginShell> {
       if (await installed("zsh")) return { tool: await provide("zsh") };
       return { tool: await unpackedTool("zsh-static", ["zsh-static"]) };
     case "fish":
-      return { tool: await provide("fish", "fish", ["fish-common"]) };
+      return { tool: await fish() };
     default:
       return { tool: await provide(name) };
   }
+}
+
+/** An unpacked fish finds its files from where it lies, but only with `etc` beside its `share`. */
+async function fish(): Promise<Tool> {
+  const tool = await provide("fish", "fish", ["fish-common"]);
+  if (tool.root !== undefined) {
+    try {
+      await Deno.symlink("../etc", join(tool.root, "usr", "etc"));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+  return tool;
 }
 
 /** All of them, by name. */

@@ -6,52 +6,20 @@
  * the system (no /run/sshd, no user `sshd`) is needed or made; called by anyone else it runs as the caller.
  * libnss_wrapper supplies the accounts in both cases.
  */
-import { dirname, join } from "@std/path";
-import { CarpoolError } from "../../lib/base/errors.ts";
-import { LogFile } from "./log_file.ts";
+import { join } from "@std/path";
+import type { LogFile } from "./log_file.ts";
 import { type OpenSsh, openssh } from "./openssh.ts";
 import { gone, processesMarked, processesUnder, signalProcess } from "./processes.ts";
-import { exposeTool, publicTempDir } from "./public_files.ts";
+import { publicTempDir } from "./public_files.ts";
 import { sshClientFiles } from "./sshd_client.ts";
-import { accountEnv, groupFile, passwdFile, serverConfig } from "./sshd_config.ts";
-import { installed, type Tool } from "./tools.ts";
+import { accountEnv, serverConfig } from "./sshd_config.ts";
+import { layOut, type SshdLayout, type SshdOptions, startFailed } from "./sshd_layout.ts";
+import { installed } from "./tools.ts";
 
-/** The uid that sshd and its sessions get when root calls. */
-export const OTHER_UID = 20022;
+export type { HostKeyType, LoginShell, SshdOptions } from "./sshd_layout.ts";
 
 /** sshd takes at most 16 addresses (MAX_LISTEN_SOCKS in its source), so more of them need more processes. */
 const ADDRESSES_PER_PROCESS = 16;
-
-export type HostKeyType = "ed25519" | "rsa" | "ecdsa";
-
-export interface SshdOptions {
-  /** An address in 127.0.0.0/8; default 127.0.0.1. */
-  readonly host?: string;
-  /** Several addresses at once, all on the same port, cheaply: 16 of them share a process. */
-  readonly hosts?: readonly string[];
-  /** Further lines for sshd_config, before ours (the first value wins); `Match` blocks go to its end. */
-  readonly config?: readonly string[];
-  /** The accounts' login shell; default /bin/sh. */
-  readonly loginShell?: string | LoginShell;
-  /** Default: ed25519 alone. */
-  readonly hostKeyTypes?: readonly HostKeyType[];
-  /** Names of the accounts; default `["tester"]`. All have the same uid, the only one that sshd can serve. */
-  readonly users?: readonly string[];
-  /** Turns password authentication on, with this password. */
-  readonly password?: string;
-  /** Patterns of variables that clients may set, as in AcceptEnv. */
-  readonly acceptEnv?: readonly string[];
-  /** Variables of every session. A SetEnv line in `config` would hide the account from the session's programs. */
-  readonly setEnv?: Readonly<Record<string, string>>;
-  /** Default VERBOSE, the least that lets connections and sessions be counted. */
-  readonly logLevel?: "VERBOSE" | "DEBUG" | "DEBUG2" | "DEBUG3";
-}
-
-/** A program as a login shell: with `applet` it is called as `program applet …`. */
-export interface LoginShell {
-  readonly tool: Tool;
-  readonly applet?: string;
-}
 
 /** A running sshd; dispose it. */
 export class Sshd implements AsyncDisposable {
@@ -86,7 +54,7 @@ export class Sshd implements AsyncDisposable {
 
   /** Use {@link startSshd}. */
   constructor(
-    layout: Omit<SshdLayout, "uid"> & { readonly uid: number },
+    layout: SshdLayout,
     running: { readonly port: number; readonly listeners: readonly Deno.ChildProcess[] },
     client: { readonly configFile: string; readonly knownHostsFile: string },
   ) {
@@ -192,67 +160,6 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   }
 }
 
-/** Where everything of one server lies. */
-export interface SshdLayout {
-  readonly dir: string;
-  readonly openssh: OpenSsh;
-  readonly hosts: readonly string[];
-  readonly users: readonly string[];
-  readonly uid: number;
-  readonly sshd: Tool;
-  readonly sftpServer: string;
-  readonly nssWrapper: string;
-  readonly authorizedKeysFile: string;
-  readonly hostKeyFiles: readonly string[];
-  readonly identityFile: string;
-  readonly log: LogFile;
-}
-
-async function layOut(dir: string, tools: OpenSsh, options: SshdOptions): Promise<SshdLayout> {
-  const caller = Deno.uid() ?? 0;
-  const uid = caller === 0 ? OTHER_UID : caller;
-  const gid = caller === 0 ? OTHER_UID : Deno.gid() ?? uid;
-  const users = options.users ?? ["tester"];
-  const [server, client] = [join(dir, "server"), join(dir, "client")];
-  await Deno.mkdir(client, { mode: 0o700 });
-  const identityFile = join(client, "id_ed25519");
-  await generateKey(tools, "ed25519", identityFile);
-
-  for (const path of [server, join(dir, "home")]) await Deno.mkdir(path, { mode: 0o755 });
-  for (const user of users) await Deno.mkdir(join(dir, "home", user), { mode: 0o755 });
-  const types = options.hostKeyTypes ?? ["ed25519"];
-  const hostKeyFiles = types.map((type) => join(server, `ssh_host_${type}_key`));
-  await Promise.all(types.map((type, i) => generateKey(tools, type, hostKeyFiles[i])));
-  const authorizedKeysFile = join(server, "authorized_keys");
-  await Deno.copyFile(`${identityFile}.pub`, authorizedKeysFile);
-
-  const needsExposure = uid !== caller;
-  const expose = (tool: Tool) => exposeTool(tool, join(dir, "tools"), needsExposure);
-  const shell = await loginShellPath(options.loginShell ?? "/bin/sh", server, expose);
-  const accounts = { users, uid, gid, shell, homes: join(dir, "home"), password: options.password };
-  await Deno.writeTextFile(join(server, "passwd"), await passwdFile(accounts));
-  await Deno.writeTextFile(join(server, "group"), await groupFile(accounts));
-  const log = new LogFile(join(dir, "sshd.log"));
-  await Deno.writeTextFile(log.path, "");
-
-  if (needsExposure) {
-    for (const path of [server, ...walk(server), ...walk(join(dir, "home")), log.path]) {
-      await Deno.chown(path, uid, gid);
-    }
-  }
-  const sshd = await expose({ path: tools.sshd, env: tools.serverEnv, root: tools.serverRoot });
-  const unpackedSftp = tools.serverRoot !== undefined && tools.sftpServer.startsWith(tools.serverRoot);
-  const sftpServer = unpackedSftp
-    ? sshd.root + tools.sftpServer.slice(tools.serverRoot.length)
-    : tools.sftpServer;
-  const nssTool = { path: tools.nssWrapper, env: {}, root: dirname(tools.nssWrapper) };
-  const nssWrapper = (await expose(nssTool)).path;
-  return {
-    ...{ dir, openssh: tools, hosts: options.hosts ?? [options.host ?? "127.0.0.1"], users, uid, sshd },
-    ...{ sftpServer, nssWrapper, authorizedKeysFile, hostKeyFiles, identityFile, log },
-  };
-}
-
 /** Starts the listening processes; undefined when the port was taken. */
 async function listen(
   layout: SshdLayout,
@@ -304,40 +211,9 @@ async function spawnListener(layout: SshdLayout, configFile: string): Promise<De
   }).spawn();
 }
 
-async function loginShellPath(
-  shell: string | LoginShell,
-  server: string,
-  expose: (tool: Tool) => Promise<Tool>,
-): Promise<string> {
-  if (typeof shell === "string") return shell;
-  const { path, env } = await expose(shell.tool);
-  if (!shell.applet && Object.keys(env).length === 0) return path;
-  // sshd gives a session none of its own environment, so the libraries must be named in between.
-  const script = ["#!/bin/sh"];
-  for (const [name, value] of Object.entries(env)) script.push(`${name}='${value}'; export ${name}`);
-  script.push(`exec '${path}' ${shell.applet ?? ""} "$@"`);
-  const wrapper = join(server, "login-shell");
-  await Deno.writeTextFile(wrapper, script.join("\n") + "\n", { mode: 0o755 });
-  return wrapper;
-}
-
-async function generateKey(tools: OpenSsh, type: HostKeyType, file: string): Promise<void> {
-  const command = new Deno.Command(tools.sshKeygen, {
-    args: ["-q", "-t", type, "-N", "", "-C", "carpool-test", "-f", file],
-    env: { ...tools.env },
-    stdin: "null",
-  });
-  const { success, stderr } = await command.output();
-  if (!success) throw startFailed(new TextDecoder().decode(stderr));
-}
-
 function freePort(hostname: string): number {
   using listener = Deno.listen({ hostname, port: 0 });
   return listener.addr.port;
-}
-
-function* walk(dir: string): Generator<string> {
-  for (const entry of Deno.readDirSync(dir)) yield join(dir, entry.name);
 }
 
 /** Kills until none is left: a process may start another while it is being ended. */
@@ -346,13 +222,4 @@ async function killAll(list: () => number[]): Promise<void> {
     for (const pid of pids) signalProcess(pid, "SIGKILL");
     await gone(pids);
   }
-}
-
-function startFailed(why: string): CarpoolError {
-  return new CarpoolError("no-sshd", {
-    what: "Cannot start sshd for a test",
-    where: "127.0.0.0/8",
-    why: why.trim(),
-    fix: "read its log above; removing the project's .cache folder fetches it anew",
-  });
 }

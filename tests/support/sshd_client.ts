@@ -1,6 +1,6 @@
 /** What a client needs to reach a test's sshd. */
 import { join } from "@std/path";
-import type { SshdLayout } from "./sshd.ts";
+import type { SshdLayout } from "./sshd_layout.ts";
 
 /** Writes known_hosts and ssh_config. */
 export async function sshClientFiles(

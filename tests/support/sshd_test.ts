@@ -4,6 +4,7 @@ import { openssh } from "./openssh.ts";
 import { alive } from "./processes.ts";
 import { run, type RunResult, start } from "./run.ts";
 import { type Sshd, startSshd } from "./sshd.ts";
+import { provide, unpackedTool } from "./tools.ts";
 
 async function ssh(server: Sshd, ...args: string[]): Promise<RunResult> {
   const tools = await openssh();
@@ -96,8 +97,14 @@ Deno.test("sshd serves sftp", async () => {
   assertEquals(await Deno.readTextFile(`${server.home}/copied`), await Deno.readTextFile(from));
 });
 
+Deno.test("sshd gives sessions the programs it is told to", async () => {
+  await using server = await startSshd({ programs: [await unpackedTool("mksh", ["mksh"])] });
+  const result = await ssh(server, "test", "mksh -c 'echo $KSH_VERSION'");
+  assertStringIncludes(result.stdout, "MIRBSD KSH", result.stderr);
+});
+
 Deno.test("sshd serves scp in its old protocol", async () => {
-  await using server = await startSshd();
+  await using server = await startSshd({ programs: [await provide("scp", "openssh-client")] });
   const tools = await openssh();
   const words = [...tools.sshOption, "-O", "-F", server.configFile, server.knownHostsFile, "test:copied"];
   const copied = await run(tools.scp, words, { env: tools.env });
