@@ -35,7 +35,8 @@ function localCode(cause: Error & { code?: unknown }): CopyErrorCode | undefined
     return "denied";
   }
   if (cause.code === "ENOSPC" || cause.code === "EDQUOT") return "no-space";
-  if (typeof cause.code === "string" && /^E[A-Z0-9]+$/.test(cause.code)) return "local-failed";
+  // Deno names only some of them: EFBIG has neither a class nor a code.
+  if (/\(os error \d+\)/.test(cause.message)) return "local-failed";
   return Object.values(Deno.errors).some((type) => cause instanceof type) ? "local-failed" : undefined;
 }
 

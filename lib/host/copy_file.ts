@@ -107,6 +107,8 @@ async function sendContents(
     if (sent.length < capacity) break; // the end of the file
     capacity = sftp.writeBytes;
   }
+  // Before the caller compares sizes: what was not read for this reason is no change of the source.
+  if (failure) throw failure.error;
   const confirmed = Promise.all(unconfirmed).then(() => {
     if (failure) throw failure.error;
   });
