@@ -62,7 +62,7 @@ export async function copy(args: readonly string[]): Promise<number> {
     const job: Job = { checked: true, name: "copy", file: undefined, hosts: [], strategy, env: {}, steps };
     planned.push(...(await planJob(job, await findHosts(host, { inventory }))).hosts);
   };
-  const step = { name: undefined, timeoutMs: undefined, retries: 0, where: "the command line" };
+  const step = { name: undefined, timeoutMs: undefined, retries: 0, where: "carpool copy" };
   if (to.host !== undefined) {
     const remote = places.find((place) => place.host !== undefined);
     if (remote) throw usage("copy", remote.text, "both sides are on hosts", "copy it here first, then there");

@@ -81,6 +81,7 @@ export async function exec(args: readonly string[]): Promise<number> {
   const step = {
     kind: "exec",
     step: "1",
+    name: undefined,
     title: command,
     command,
     retries: 0,

@@ -90,9 +90,8 @@ function describeStep(step: PlannedStep, indent = "  "): string {
     ...(step.timeoutMs === undefined ? [] : [`timeout ${formatDuration(step.timeoutMs)}`]),
     ...(step.retries === 0 ? [] : [`retries ${step.retries}`]),
   ];
-  const named = step.title !== does.replace(/^exec /, "");
   const [first, ...more] = [
-    ...(named ? [step.title] : []),
+    ...(step.name === undefined ? [] : [step.name]),
     ...does.split("\n"),
     ...(notes.length ? [`[${notes.join("; ")}]`] : []),
   ];

@@ -16,4 +16,3 @@ export interface ParsedArgs {
   [name: string]: unknown;
 }
 export function parseArgs(args: readonly string[], options?: ParseOptions): ParsedArgs;
-export function unicodeWidth(str: string): number;

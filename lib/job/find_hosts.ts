@@ -1,3 +1,4 @@
+import { parseDestination } from "../target/destination.ts";
 import { expandHostRange } from "../target/host_range.ts";
 import { type HostEntry, type InventoryPlaces, loadInventory, resolveHosts } from "./inventory.ts";
 
@@ -12,5 +13,8 @@ export async function findHosts(
   places: InventoryPlaces = {},
 ): Promise<readonly HostEntry[]> {
   const inventory = await loadInventory(places);
-  return resolveHosts(typeof items === "string" ? [items] : items, inventory, expandHostRange);
+  const hosts = resolveHosts(typeof items === "string" ? [items] : items, inventory, expandHostRange);
+  // A name that cannot be one is a mistake to be told before anything is contacted, not an unreachable host.
+  for (const { host } of hosts) parseDestination(host);
+  return hosts;
 }

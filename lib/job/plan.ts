@@ -22,7 +22,8 @@ export interface PlannedHost extends HostEntry {
 export interface PlannedStepBase {
   /** Its place in the job, from 1: `3`, or `4.2` inside a parallel group. */
   readonly step: string;
-  /** Its name, or where it has none what it does. */
+  readonly name: string | undefined;
+  /** Its name, or where it has none what it does, as the task file says it. */
   readonly title: string;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
@@ -114,8 +115,8 @@ function planStep(step: Step, id: string, host: string, job: Job, cwd: string): 
 }
 
 function planAction(step: ActionStep, id: string, host: string, job: Job, cwd: string): PlannedAction {
-  const { timeoutMs, retries } = step;
-  const base = { step: id, title: step.name ?? titleOf(step), timeoutMs, retries };
+  const { name, timeoutMs, retries } = step;
+  const base = { step: id, name, title: name ?? titleOf(step), timeoutMs, retries };
   // On this machine the host's name must stay one path segment; on the host it is only text.
   const local = (path: string) => {
     const filled = path.replaceAll("{host}", asFileName(host));

@@ -52,9 +52,20 @@ export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): J
   const { hosts, inventory, cwd, parallel, retryDelayMs, connect, signal, ...connectOptions } = options;
   const plan = async (): Promise<Plan> => {
     const made = await makePlan(job, { hosts, inventory, cwd });
+    if (connect === undefined) await checkConfig(made, connectOptions);
     return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
   };
   return new JobRun(plan, { signal, retryDelayMs, connect: connect ?? connectWith(connectOptions) });
+}
+
+/**
+ * Resolves the first host, so that a mistake in ssh_config or in an option stops the run before anything is contacted,
+ * and is not told again by every host.
+ */
+async function checkConfig(plan: Plan, options: ConnectOptions): Promise<void> {
+  const { resolveTarget } = await import("../target/resolve.ts");
+  const [first] = plan.hosts;
+  if (first) await resolveTarget(first.host, options);
 }
 
 /** Connects with these options; what connecting needs is loaded when the first host is reached for. */

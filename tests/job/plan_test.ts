@@ -57,6 +57,7 @@ Deno.test("a plan fills in hosts, variables and local paths", async () => {
     {
       kind: "fetch",
       step: "3",
+      name: "logs",
       title: "logs",
       retries: 0,
       from: "/var/log/deploy@db1:2222.log",
