@@ -7,15 +7,8 @@ import { CopyRun } from "./copy_run.ts";
 import { type LocalEntry, type LocalSymlink, type LocalTree, readLocalTree, special } from "./local_tree.ts";
 import { remotePath } from "./copy_remote_path.ts";
 import type { SftpClient } from "./sftp_client.ts";
-import {
-  fileKind,
-  makeDirectory,
-  makeSymlink,
-  remove,
-  replace,
-  setAttributes,
-  statIfThere,
-} from "./sftp_files.ts";
+import { fileKind, makeDirectory, makeSymlink, remove, setAttributes, statIfThere } from "./sftp_files.ts";
+import { replace } from "./sftp_replace.ts";
 
 const WHAT = "Cannot copy to the host";
 /** Small requests that are under way together; the client has its own bound. */

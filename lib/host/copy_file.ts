@@ -4,16 +4,9 @@ import { shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
 import type { LocalEntry } from "./local_tree.ts";
 import type { SftpClient } from "./sftp_client.ts";
-import {
-  close,
-  createFile,
-  flush,
-  remove,
-  replace,
-  sendWrite,
-  setAttributes,
-  type SftpHandle,
-} from "./sftp_files.ts";
+import { sendWrite } from "./sftp_data.ts";
+import { close, createFile, flush, remove, setAttributes, type SftpHandle } from "./sftp_files.ts";
+import { replace } from "./sftp_replace.ts";
 
 /** The bits that `chmod` takes without the set-ID and sticky ones. */
 export const PLAIN_MODE_BITS = 0o777;

@@ -5,17 +5,10 @@ import { fileMode } from "./copy_file.ts";
 import { shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
 import type { RemoteEntry } from "./fetch_list.ts";
-import type { Reservation, Sent, SftpClient } from "./sftp_client.ts";
-import {
-  close,
-  fileKind,
-  fstat,
-  isStatus,
-  openFile,
-  readReply,
-  sendRead,
-  type SftpHandle,
-} from "./sftp_files.ts";
+import type { SftpClient } from "./sftp_client.ts";
+import type { Reservation, Sent } from "./sftp_sent.ts";
+import { readReply, sendRead } from "./sftp_data.ts";
+import { close, fileKind, fstat, isStatus, openFile, type SftpHandle } from "./sftp_files.ts";
 
 /** A file that says it is empty and is not (those of /proc) is read to its end, which must come before this. */
 const MAX_UNSIZED_BYTES = 64 * 1024 * 1024;

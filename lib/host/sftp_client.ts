@@ -9,14 +9,10 @@ import {
   SFTP_VERSION,
 } from "../wire/sftp.ts";
 import { SftpFrames } from "../wire/sftp_frames.ts";
-import {
-  decodeLimits,
-  decodeReply,
-  decodeVersion,
-  type SftpLimits,
-  type SftpReply,
-} from "../wire/sftp_replies.ts";
+import { decodeLimits, decodeReply, decodeVersion, type SftpReply } from "../wire/sftp_replies.ts";
 import { SftpBudget } from "./sftp_budget.ts";
+import { serverCapacity } from "./sftp_capacity.ts";
+import type { Reservation, SendOptions, Sent } from "./sftp_sent.ts";
 import { SftpStatusError } from "./sftp_status.ts";
 
 /** A session whose subsystem is `sftp`: bytes both ways. */
@@ -30,37 +26,10 @@ export interface SftpTransport extends AsyncDisposable {
 export interface SftpClientOptions {
   /** Ends the start; afterwards each call has its own signal. */
   readonly signal?: AbortSignal;
-  /** Requests under way at once; default 512. */
+  /** Requests under way at once; default 1024. */
   readonly maxRequests?: number;
   /** Bytes of file data under way at once, and so roughly the memory used; default 2 MiB, a session's window. */
   readonly maxBytesInFlight?: number;
-}
-
-/** How one request is to be treated. */
-export interface SendOptions {
-  /** Ends the wait. A request that is already written stays written; a handle that it opens is closed again. */
-  readonly signal?: AbortSignal;
-  /** Bytes of file data that it moves, either way; default 0. */
-  readonly bytes?: number;
-  /** Past the queue: for cleaning up, and for whoever already holds budget and would wait for itself. */
-  readonly urgent?: boolean;
-  /** Keep the budget after the reply, until `release` is called: its data is still in memory. */
-  readonly hold?: boolean;
-  /** Budget that the caller got from {@linkcode SftpClient.reserve}; instead of `bytes`. */
-  readonly reservation?: Reservation;
-}
-
-/** Room for one request. */
-export interface Reservation {
-  /** Gives it back; idempotent. */
-  release(): void;
-}
-
-/** A request that has been written. */
-export interface Sent {
-  readonly reply: Promise<SftpReply>;
-  /** Gives held budget back; idempotent. */
-  release(): void;
 }
 
 interface Pending {
@@ -68,13 +37,6 @@ interface Pending {
   readonly reject: (reason: unknown) => void;
   abandoned: boolean;
 }
-
-/** What a server that does not say can surely take (draft §3: packets of 34000 bytes). */
-const DEFAULT_CHUNK_BYTES = 32 * 1024;
-/** Larger gains nothing measurable, and delays whoever shares the link. */
-const MAX_CHUNK_BYTES = 128 * 1024;
-const DEFAULT_OPEN_FILES = 64;
-const MAX_OPEN_FILES = 256;
 
 /**
  * One SFTP session: many requests under way at once, each answered by its id. When the transport ends, or the server
@@ -89,7 +51,7 @@ export class SftpClient implements AsyncDisposable {
   readonly #pending = new Map<number, Pending>();
   readonly #version = Promise.withResolvers<Uint8Array>();
   #extensions = new Map<string, string>();
-  #limits: SftpLimits = { packetBytes: 0, readBytes: 0, writeBytes: 0, openHandles: 0 };
+  #capacity = serverCapacity(undefined);
   #nextId = 0;
   #ended: { readonly reason: unknown } | undefined;
   #disposed: Promise<void> | undefined;
@@ -100,7 +62,7 @@ export class SftpClient implements AsyncDisposable {
     this.#transport = transport;
     this.#writer = transport.writable.getWriter();
     this.#reader = transport.readable.getReader();
-    this.#budget = new SftpBudget(options.maxRequests ?? 512, options.maxBytesInFlight ?? 2 * 1024 * 1024);
+    this.#budget = new SftpBudget(options.maxRequests ?? 1024, options.maxBytesInFlight ?? 2 * 1024 * 1024);
     // Both are told through `#end`, which rejects whatever waits for them.
     this.#writer.closed.catch((cause) => this.#lost(cause));
     this.#version.promise.catch(() => {});
@@ -150,7 +112,7 @@ export class SftpClient implements AsyncDisposable {
     try {
       const { reply } = await this.send((id) => encodeExtended(id, EXTENSION.LIMITS));
       const answer = await reply;
-      if (answer.type === "extended") this.#limits = decodeLimits(answer.data);
+      if (answer.type === "extended") this.#capacity = serverCapacity(decodeLimits(answer.data));
     } catch (error) {
       // A refusal leaves the defaults; a lost transport is everybody's news.
       if (error instanceof ProtocolError) this.#end(error);
@@ -163,20 +125,17 @@ export class SftpClient implements AsyncDisposable {
 
   /** Bytes for one READ. */
   get readBytes(): number {
-    return chunkBytes(this.#limits.readBytes);
+    return this.#capacity.readBytes;
   }
 
   /** Bytes for one WRITE. */
   get writeBytes(): number {
-    return chunkBytes(this.#limits.writeBytes);
+    return this.#capacity.writeBytes;
   }
 
   /** Files to keep open at once. */
   get openFiles(): number {
-    const { openHandles } = this.#limits;
-    return openHandles === 0
-      ? DEFAULT_OPEN_FILES
-      : Math.max(1, Math.min(MAX_OPEN_FILES, Math.floor(openHandles / 2)));
+    return this.#capacity.openFiles;
   }
 
   /** Waits for room for one request that moves `bytes` of file data. */
@@ -346,8 +305,4 @@ export class SftpClient implements AsyncDisposable {
     await this.#transport[Symbol.asyncDispose]();
     await this.#reading;
   }
-}
-
-function chunkBytes(limit: number): number {
-  return limit === 0 ? DEFAULT_CHUNK_BYTES : Math.min(MAX_CHUNK_BYTES, limit);
 }

@@ -1,7 +1,6 @@
 /**
  * What can be asked of an SFTP server, one function a request. Each writes its request and checks the reply; a status
- * other than OK is thrown as `SftpStatusError`, which knows the path. Functions that return a `Sent` only write: their
- * replies are awaited later, so that many travel together.
+ * other than OK is thrown as `SftpStatusError`, which knows the path.
  */
 import {
   encodeExtended,
@@ -10,19 +9,17 @@ import {
   encodeOpen,
   encodePathAttributes,
   encodePathRequest,
-  encodeRead,
-  encodeRename,
   encodeSymlink,
   EXTENSION,
   FX,
   FXF,
   FXP,
   type SftpAttributes,
-  writePacket,
 } from "../wire/sftp.ts";
 import { decodeSpace, type SftpName, type SftpSpace } from "../wire/sftp_replies.ts";
-import { decodeName, shown, temporaryBeside } from "./copy_names.ts";
-import type { SendOptions, Sent, SftpClient } from "./sftp_client.ts";
+import { decodeName, shown } from "./copy_names.ts";
+import type { SftpClient } from "./sftp_client.ts";
+import type { SendOptions } from "./sftp_sent.ts";
 import { SftpStatusError } from "./sftp_status.ts";
 
 /** An open file or directory on the server. */
@@ -32,7 +29,8 @@ export interface SftpHandle {
   readonly path: string;
 }
 
-async function askOk(
+/** A request whose only answer is whether it was done. */
+export async function askOk(
   sftp: SftpClient,
   encode: (id: number) => Uint8Array,
   what: string,
@@ -202,101 +200,6 @@ export async function space(
     if (error instanceof SftpStatusError) return undefined;
     throw error;
   }
-}
-
-/**
- * Puts `from` in the place of `to`, whatever file or symlink was there: at once where the server has `posix-rename`.
- * Version 3's own RENAME refuses a name that is taken. There the old file steps aside under a temporary name, and
- * comes back if the new one cannot take its place: for two round trips the name is missing, but neither is lost.
- */
-export async function replace(
-  sftp: SftpClient,
-  from: string,
-  to: string,
-  options?: SendOptions,
-): Promise<void> {
-  const what = "Cannot put a remote file in its place";
-  if (sftp.supports("POSIX_RENAME")) {
-    await askOk(sftp, (id) => encodeExtended(id, EXTENSION.POSIX_RENAME, from, to), what, to, options);
-    return;
-  }
-  const rename = (a: string, b: string, how = options) =>
-    askOk(sftp, (id) => encodeRename(id, a, b), what, to, how);
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!(error instanceof SftpStatusError)) throw error;
-    const there = await statIfThere(sftp, to, false, options);
-    if (there === undefined || fileKind(there) === "directory") throw error;
-    const aside = temporaryBeside(to);
-    await rename(to, aside);
-    try {
-      await rename(from, to);
-    } catch (second) {
-      await rename(aside, to, { urgent: true });
-      throw second;
-    }
-    await remove(sftp, aside, options);
-  }
-}
-
-/**
- * Writes one READ. The reply is `data`, or a status: the end of the file is one. Its budget is held until released, so
- * that what has arrived and is not yet on the disk counts.
- */
-export function sendRead(
-  sftp: SftpClient,
-  handle: SftpHandle,
-  offset: number,
-  length: number,
-  options?: SendOptions,
-): Promise<Sent> {
-  return sftp.send((id) => encodeRead(id, handle.id, offset, length), {
-    hold: true,
-    bytes: length,
-    ...options,
-  });
-}
-
-/** The data of a READ, at most `length` bytes; empty at the end of the file. */
-export async function readReply(
-  sftp: SftpClient,
-  handle: SftpHandle,
-  sent: Sent,
-  length: number,
-): Promise<Uint8Array> {
-  const reply = await sent.reply;
-  if (reply.type === "status" && reply.status === FX.EOF) return new Uint8Array(0);
-  const { data } = await sftp.ask(sent, "data", "Cannot read a remote file", shown(handle.path));
-  if (data.length > length) throw sftp.violation(`${data.length} bytes where ${length} were asked for`);
-  return data;
-}
-
-/**
- * Writes one WRITE of up to `capacity` bytes. When there is room for it, `fill` reads them straight into the packet
- * and returns how many; with none, nothing is sent and the result is undefined.
- */
-export async function sendWrite(
-  sftp: SftpClient,
-  handle: SftpHandle,
-  offset: number,
-  capacity: number,
-  fill: (data: Uint8Array) => Promise<number>,
-  options?: SendOptions,
-): Promise<{ readonly length: number; readonly written: Promise<void> } | undefined> {
-  const reservation = await sftp.reserve(capacity, options?.signal);
-  let length = 0;
-  const packet = writePacket(handle.id, offset, capacity);
-  try {
-    length = await fill(packet.data);
-  } finally {
-    if (length === 0) reservation.release();
-  }
-  if (length === 0) return undefined;
-  const sent = await sftp.send((id) => packet.finish(id, length), { ...options, reservation });
-  const written = sftp.ask(sent, "status", "Cannot write a remote file", shown(handle.path)).then(() => {});
-  written.catch(() => {}); // the caller's to see, when it awaits it
-  return { length, written };
 }
 
 export type FileKind = "file" | "directory" | "symlink" | "special" | "unknown";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CopyError, ProtocolError } from "../../lib/base/errors.ts";
 import { SftpClient } from "../../lib/host/sftp_client.ts";
-import { fstat, openFile, readReply, sendRead, stat } from "../../lib/host/sftp_files.ts";
+import { readReply, sendRead } from "../../lib/host/sftp_data.ts";
+import { fstat, openFile, stat } from "../../lib/host/sftp_files.ts";
 import { FX, FXP } from "../../lib/wire/sftp.ts";
 import * as peer from "../wire/sftp_packets.ts";
 import { realClient, scriptedClient, scriptedServer, WHERE } from "./sftp_server.ts";
