@@ -1,6 +1,6 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
-import { ALL_MODE_BITS, copyFile, PLAIN_MODE_BITS, seconds } from "./copy_file.ts";
+import { copyFile, directoryMode, OWNER, seconds } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import { CopyRun } from "./copy_run.ts";
@@ -107,7 +107,7 @@ async function copyTree(
   for (const level of levels(tree.directories)) {
     await run.each(level, AT_ONCE, async (entry) => {
       const path = at(entry);
-      const inherited = await ensureDirectory(run, sftp, path, 0o700);
+      const inherited = await ensureDirectory(run, sftp, path, directoryMode(run, entry.info.mode) | OWNER);
       if (inherited !== undefined) made.push({ path, entry, inherited });
     });
   }
@@ -120,8 +120,7 @@ async function copyTree(
       made.filter(({ entry }) => depth.has(entry)),
       AT_ONCE,
       async ({ path, entry, inherited }) => {
-        const bits = run.options.specialBits ? ALL_MODE_BITS : PLAIN_MODE_BITS;
-        const permissions = ((entry.info.mode ?? 0o755) & bits) | inherited;
+        const permissions = directoryMode(run, entry.info.mode) | inherited;
         await setAttributes(sftp, path, { permissions, mtime: seconds(entry.info.mtime) }, { signal });
       },
     );

@@ -9,8 +9,13 @@ import { close, createFile, flush, remove, setAttributes, type SftpHandle } from
 import { replace } from "./sftp_replace.ts";
 
 /** The bits that `chmod` takes without the set-ID and sticky ones. */
-export const PLAIN_MODE_BITS = 0o777;
-export const ALL_MODE_BITS = 0o7777;
+const PLAIN_MODE_BITS = 0o777;
+const ALL_MODE_BITS = 0o7777;
+/**
+ * What a directory must allow its owner while it is filled. It has its own mode besides from the start: after a break
+ * it is a directory that was there already, and keeps what it has.
+ */
+export const OWNER = 0o700;
 
 /**
  * Copies one local file to `target`, in three flights: OPEN of a temporary name; all data, its attributes, FSYNC and
@@ -141,6 +146,11 @@ function changed(what: string, path: string, before: number, after: number): Cop
 export function fileMode(run: CopyRun, mode: number | null | undefined): number {
   if (run.options.mode !== undefined) return run.options.mode & ALL_MODE_BITS;
   return (mode ?? 0o644) & (run.options.specialBits ? ALL_MODE_BITS : PLAIN_MODE_BITS);
+}
+
+/** The mode that a new directory gets; 0755 where this system, or the server, tells none. */
+export function directoryMode(run: CopyRun, mode: number | null | undefined): number {
+  return (mode ?? 0o755) & (run.options.specialBits ? ALL_MODE_BITS : PLAIN_MODE_BITS);
 }
 
 /** Seconds since 1970 as version 3 sends them: whole, from 0 to 2^32 − 1. */

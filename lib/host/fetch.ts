@@ -1,6 +1,6 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
-import { ALL_MODE_BITS, PLAIN_MODE_BITS } from "./copy_file.ts";
+import { directoryMode, OWNER } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import { remotePath } from "./copy_remote_path.ts";
@@ -87,7 +87,9 @@ async function fetchTree(run: CopyRun, sftp: SftpClient, source: RemoteEntry, lo
     await run.each(level, AT_ONCE, async (entry) => {
       // Only what the user named is looked through; all below must be real directories.
       const trusted = entry.relative === "" && !inside;
-      if (await ensureDirectory(at(entry), trusted)) {
+      if (
+        await ensureDirectory(at(entry), directoryMode(run, entry.attributes.permissions) | OWNER, trusted)
+      ) {
         here.push(entry);
         run.directories++;
       }
@@ -122,10 +124,10 @@ async function makeTop(run: CopyRun, path: string): Promise<void> {
   }
 }
 
-/** Whether the directory is new; private until it is complete. */
-async function ensureDirectory(path: string, trusted: boolean): Promise<boolean> {
+/** Whether the directory is new. */
+async function ensureDirectory(path: string, mode: number, trusted: boolean): Promise<boolean> {
   try {
-    await Deno.mkdir(path, { mode: 0o700 });
+    await Deno.mkdir(path, { mode });
     return true;
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AlreadyExists)) throw localError(cause, WHAT, path);
@@ -159,12 +161,11 @@ async function makeLink(run: CopyRun, link: RemoteSymlink, target: string): Prom
 
 async function finishDirectory(run: CopyRun, entry: RemoteEntry, path: string): Promise<void> {
   const { permissions, atime, mtime } = entry.attributes;
-  const bits = run.options.specialBits ? ALL_MODE_BITS : PLAIN_MODE_BITS;
   try {
     if (Deno.build.os !== "windows") {
       // A set-group-ID bit that it took over from its parent stays: shared directories live by it.
       const inherited = ((await Deno.lstat(path)).mode ?? 0) & 0o2000;
-      await Deno.chmod(path, ((permissions ?? 0o755) & bits) | inherited);
+      await Deno.chmod(path, directoryMode(run, permissions) | inherited);
     }
     if (mtime !== undefined) await Deno.utime(path, atime ?? mtime, mtime);
   } catch (cause) {

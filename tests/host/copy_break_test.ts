@@ -28,10 +28,12 @@ Deno.test("a server that dies in the middle of a copy leaves the old file under 
 Deno.test("a tree cut at any point has whole files under real names only", async () => {
   for (const up of [3000, 20_000, 60_000, 100_000]) {
     await using dir = await tempDir();
-    await Deno.mkdir(`${dir.path}/src`);
+    await Deno.mkdir(`${dir.path}/src`, { mode: 0o750 });
     for (let at = 0; at < 60; at++) await Deno.writeTextFile(`${dir.path}/src/${at}`, "x".repeat(1500));
     await using sftp = await realClient({ cutAfter: { up } });
     await assertRejects(() => copyToHost(sftp, `${dir.path}/src`, `${dir.path}/dst`), CopyError);
+    // Copied again it would stay as it is: directories that are there keep their modes.
+    assertEquals((await Deno.stat(`${dir.path}/dst`)).mode! & 0o777, 0o750);
     for await (const { name } of Deno.readDir(`${dir.path}/dst`)) {
       if (!name.startsWith(".")) assertEquals((await Deno.stat(`${dir.path}/dst/${name}`)).size, 1500);
     }
