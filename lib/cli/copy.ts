@@ -108,6 +108,12 @@ export interface Place {
  * An IPv6 address stands in brackets. An empty path is the home directory.
  */
 export function parsePlace(text: string): Place {
+  if (/^[a-z]+:\/\//i.test(text)) {
+    throw usage("copy", text, "a URL is not a place to copy", "write user@host:path, and the port with -p");
+  }
+  if (Deno.build.os === "windows" && /^[a-z]:[\/\\]/i.test(text)) {
+    return { text, host: undefined, path: text };
+  }
   // Ranges hold colons nowhere, addresses do: skip over brackets.
   const [, host, path] = /^((?:[^:\/\[]|\[[^\]\/]*\])+):(.*)$/s.exec(text) ?? [];
   if (host === undefined || path === undefined) return { text, host: undefined, path: text };

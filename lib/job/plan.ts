@@ -120,9 +120,9 @@ function planAction(step: ActionStep, id: string, host: string, job: Job, cwd: s
   // On this machine the host's name must stay one path segment; on the host it is only text.
   const local = (path: string) => {
     const filled = path.replaceAll("{host}", asFileName(host));
-    // Resolving drops a trailing slash, which means "the content of" to a copy.
+    // Resolving drops what means "the content of" to a copy: `dist/`, `dist/.`, `.`.
     const absolute = isAbsolute(filled) ? filled : resolve(cwd, filled);
-    return /[\/\\]$/.test(filled) && !/[\/\\]$/.test(absolute) ? `${absolute}/` : absolute;
+    return /(^|[\/\\])\.{0,2}$/.test(filled) && !/[\/\\]$/.test(absolute) ? `${absolute}/` : absolute;
   };
   const remote = (path: string) => path.replaceAll("{host}", host);
   switch (step.kind) {
@@ -167,8 +167,7 @@ async function missingSources(job: Job, hosts: readonly PlannedHost[]): Promise<
     const step = sourceOf(job, action.step);
     const written = JSON.stringify(step?.kind === "copy" ? step.from : basename(action.from));
     try {
-      // lstat: a link that leads nowhere is itself something to copy.
-      await Deno.lstat(action.from);
+      await Deno.stat(action.from);
     } catch (cause) {
       const why = cause instanceof Deno.errors.NotFound
         ? `the local file ${written} does not exist`

@@ -41,6 +41,7 @@ const wrong: readonly [readonly string[], string][] = [
   [["copy", "a", "b"], "both sides are on this machine"],
   [["copy", "web1:a", "web2:b"], "both sides are on hosts"],
   [["copy", "no such file", "web1:/x"], 'the local file "no such file" does not exist'],
+  [["copy", "a", "ssh://web1/x"], "a URL is not a place to copy"],
   [["hosts"], "it needs a pattern"],
 ];
 

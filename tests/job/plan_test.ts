@@ -86,6 +86,19 @@ Deno.test("a plan names every local file that is missing, and contacts nobody", 
   ]);
 });
 
+Deno.test("a local path keeps what it says about its content", async () => {
+  const from = async (copy: string) =>
+    (await plan({ steps: [{ copy, to: "/x" }] }, ["a"], ["d/"])).hosts[0].steps[0].from;
+  assertEquals(await Promise.all(["d", "d/", "d/.", ".", "./", "d/.."].map(from)), [
+    "/d",
+    "/d/",
+    "/d/",
+    "/",
+    "/",
+    "/",
+  ]);
+});
+
 Deno.test("a plan does not take a file for a folder", async () => {
   await assertRejects(
     () => plan({ steps: [{ copy: "./app/", to: "/x" }] }, ["a"], ["app"]),
