@@ -8,10 +8,13 @@
  *
  * What that means:
  * - Only chains that lead to an answer count. A window adjust or a channel close that nobody answers adds nothing.
- * - A Lamport clock sees what *could* have been a cause. A client that writes of its own accord just after a reply came
- *   in is taken to have waited for it. Where that happens (bulk data, whose receiver grants window as it reads; several
- *   independent clients), the count is an upper bound, nearest to the truth when the link's round trip is longer than the
- *   client's pauses. Requests and replies, one at a time or pipelined, are counted exactly at any round-trip time.
+ * - A Lamport clock sees what *could* have been a cause. When one side says something of its own accord (a client that
+ *   closes its input, grants window, opens a channel ahead of need) and the other, still busy with something
+ *   earlier, speaks only after that came in, the count takes one for the cause of the other. So it is an upper bound,
+ *   and right when the link's round trip is longer than the peers take to answer. Strict question and answer, also
+ *   pipelined, is counted exactly at any round-trip time. Measured with OpenSSH 9.2 on an idle machine: a new `ssh` 9
+ *   round trips at RTT 20 ms and 10 to 11 at 0, `ssh -S` 2 and 3 to 4. Count at 50 ms or more, and take the least of
+ *   several runs where the machine is busy; bulk data, whose window adjusts have no end, is better counted in bytes.
  * - A connection begins with TCP's handshake, one round trip. A server that speaks first (SSH's version line) does so when
  *   it has seen the third packet of the handshake, in the second round trip.
  */
