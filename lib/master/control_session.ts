@@ -1,0 +1,189 @@
+import { CarpoolError, ProtocolError } from "../base/errors.ts";
+import type { Link } from "../channel/link.ts";
+import { FramedLink } from "../link/framed_link.ts";
+import {
+  decodeMuxForward,
+  decodeMuxHello,
+  encodeMuxAlive,
+  encodeMuxExtInfo,
+  encodeMuxHello,
+  encodeMuxPlain,
+  encodeMuxRefusal,
+  encodeMuxRemotePort,
+  MUX,
+  MUX_VERSION,
+  type MuxForward,
+  MuxFrames,
+  type MuxPacket,
+} from "../wire/mux.ts";
+
+/** What a control socket is the door to. */
+export interface ControlledMaster {
+  readonly where: string;
+  readonly pid: number;
+  /** Takes a passenger on. */
+  board(link: Link): void;
+  /** Opens a forward; resolves with the port that the server allocated, where port 0 was asked of it. */
+  openForward(forward: MuxForward): Promise<number | undefined>;
+  closeForward(forward: MuxForward): Promise<void>;
+  /** Takes no new passengers; those on board finish. */
+  stop(): Promise<void>;
+  /** Ends at once. */
+  exit(): void;
+  /** The text of the `info` extension; undefined for a kind it does not know. */
+  info(kind: string): string | undefined;
+}
+
+/** Descriptors that a passenger passes by SCM_RIGHTS, one byte each: they must be drained before the answer. */
+const SESSION_DESCRIPTORS = 3;
+const STDIO_DESCRIPTORS = 2;
+
+/** Serves one client of a control socket, in OpenSSH's mux protocol (PROTOCOL.mux), until it leaves or boards. */
+export async function serveControlClient(conn: Deno.Conn, master: ControlledMaster): Promise<void> {
+  const client = new ControlSession(conn, master);
+  try {
+    await client.serve();
+  } catch (error) {
+    // A client that breaks the protocol or vanishes concerns nobody else.
+    if (!(error instanceof CarpoolError || error instanceof Deno.errors.BrokenPipe || isReset(error))) {
+      throw error;
+    }
+  } finally {
+    client.close();
+  }
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted;
+}
+
+class ControlSession {
+  readonly #conn: Deno.Conn;
+  readonly #master: ControlledMaster;
+  readonly #frames = new MuxFrames();
+  #greeted = false;
+  #boarded = false;
+
+  constructor(conn: Deno.Conn, master: ControlledMaster) {
+    this.#conn = conn;
+    this.#master = master;
+  }
+
+  async serve(): Promise<void> {
+    await this.#write(encodeMuxHello(["info"]));
+    for (;;) {
+      const packet = await this.#next();
+      if (packet === undefined) return;
+      if (!await this.#handle(packet)) return;
+    }
+  }
+
+  close(): void {
+    if (!this.#boarded) this.#conn.close();
+  }
+
+  /** Whether to go on. */
+  async #handle({ type, body }: MuxPacket): Promise<boolean> {
+    if (type === MUX.HELLO) {
+      if (this.#greeted) {
+        throw new ProtocolError({ what: "Cannot serve a control client", why: "hello twice" });
+      }
+      this.#greeted = true;
+      return decodeMuxHello(body).version === MUX_VERSION;
+    }
+    if (!this.#greeted) {
+      throw new ProtocolError({ what: "Cannot serve a control client", why: "no hello first" });
+    }
+    const id = body.uint32();
+    switch (type) {
+      case MUX.ALIVE_CHECK:
+        await this.#write(encodeMuxAlive(id, this.#master.pid));
+        return true;
+      case MUX.PROXY:
+        await this.#write(encodeMuxPlain(MUX.PROXY_OK, id));
+        this.#boarded = true;
+        this.#master.board(
+          new FramedLink(this.#conn, this.#master.where, {
+            initial: this.#frames.rest(),
+            lostWhy: "the passenger has left",
+          }),
+        );
+        return false;
+      case MUX.TERMINATE:
+        await this.#write(encodeMuxPlain(MUX.OK, id));
+        this.#master.exit();
+        return false;
+      case MUX.STOP_LISTENING:
+        await this.#master.stop();
+        await this.#write(encodeMuxPlain(MUX.OK, id));
+        return true;
+      case MUX.OPEN_FORWARD:
+      case MUX.CLOSE_FORWARD:
+        await this.#forward(type, id, decodeMuxForward(body));
+        return true;
+      case MUX.EXT_INFO: {
+        const text = this.#master.info(body.utf8());
+        await this.#write(
+          encodeMuxExtInfo(id, text !== undefined, text ?? "info request type not supported"),
+        );
+        return true;
+      }
+      case MUX.NEW_SESSION:
+        await this.#refusePassenger(id, SESSION_DESCRIPTORS, "sessions");
+        return true;
+      case MUX.NEW_STDIO_FORWARD:
+        await this.#refusePassenger(id, STDIO_DESCRIPTORS, "stdio forwards (-W)");
+        return true;
+      default:
+        await this.#write(encodeMuxRefusal(MUX.FAILURE, id, "unsupported request"));
+        return true;
+    }
+  }
+
+  async #forward(type: number, id: number, forward: MuxForward): Promise<void> {
+    try {
+      if (type === MUX.OPEN_FORWARD) {
+        const port = await this.#master.openForward(forward);
+        return await this.#write(
+          port === undefined ? encodeMuxPlain(MUX.OK, id) : encodeMuxRemotePort(id, port),
+        );
+      }
+      await this.#master.closeForward(forward);
+      await this.#write(encodeMuxPlain(MUX.OK, id));
+    } catch (error) {
+      if (!(error instanceof CarpoolError)) throw error;
+      await this.#write(encodeMuxRefusal(MUX.FAILURE, id, error.why ?? error.message));
+    }
+  }
+
+  /**
+   * A stock client sends its descriptors right behind the request, whatever we will answer; left unread they would be
+   * taken for the next packet. (Read the ordinary way, the descriptors themselves are dropped by the kernel.)
+   */
+  async #refusePassenger(id: number, descriptors: number, what: string): Promise<void> {
+    while (!this.#frames.skip(descriptors)) if (!await this.#fill()) return;
+    const reason = `Carpool does not take ${what} this way yet: use ssh -O proxy`;
+    await this.#write(encodeMuxRefusal(MUX.FAILURE, id, reason));
+  }
+
+  async #next(): Promise<MuxPacket | undefined> {
+    for (;;) {
+      const packet = this.#frames.take();
+      if (packet) return packet;
+      if (!await this.#fill()) return undefined;
+    }
+  }
+
+  async #fill(): Promise<boolean> {
+    const buffer = new Uint8Array(16 * 1024);
+    const count = await this.#conn.read(buffer);
+    if (count === null) return false;
+    this.#frames.push(buffer.subarray(0, count));
+    return true;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) done += await this.#conn.write(bytes.subarray(done));
+  }
+}

@@ -1,0 +1,103 @@
+import type { Relay } from "./relay.ts";
+
+/** A link that was silent for this long is asked for a sign of life before anything is written to it. */
+const QUIET_MS = 15_000;
+
+/** What a sign of life may take; longer than any link that is worth using. */
+const PROBE_DEADLINE_MS = 8_000;
+
+/** How far the wall clock may run ahead of the steady one: more, and the machine was asleep. */
+const CLOCK_JUMP_MS = 5_000;
+
+export interface WatchOptions {
+  /** Milliseconds of silence before a keepalive; 0: none. */
+  readonly aliveIntervalMs: number;
+  readonly aliveCountMax: number;
+  /** For tests: what the clocks say. */
+  readonly clocks?: { readonly steady: () => number; readonly wall: () => number };
+}
+
+/**
+ * Finds a link that has died without a word: a pulled cable, a laptop that slept. The first thing that a passenger
+ * sends on a link that was quiet is always an open, which starts nothing: it serves as the probe. Its answer has a
+ * deadline; without one the link is ended as lost, the open is `not-started`, and the work moves to a new connection.
+ */
+export class LinkWatch {
+  readonly #relay: Relay;
+  readonly #steady: () => number;
+  readonly #wall: () => number;
+  #offsetMs: number;
+  #waitingForLife = false;
+
+  constructor(relay: Relay, options: WatchOptions) {
+    this.#relay = relay;
+    this.#steady = options.clocks?.steady ?? (() => performance.now());
+    this.#wall = options.clocks?.wall ?? (() => Date.now());
+    this.#offsetMs = this.#wall() - this.#steady();
+    this.#keepAlive(options);
+  }
+
+  /** Whether the link has been silent for long, or the clock has jumped, since it was last heard. */
+  get isQuiet(): boolean {
+    const jumped = Math.abs(this.#wall() - this.#steady() - this.#offsetMs) > CLOCK_JUMP_MS;
+    return jumped || this.#steady() - this.#relay.lastReceivedAt > QUIET_MS;
+  }
+
+  /** To be called before an open is written: on a quiet link, something must be heard soon after. */
+  beforeOpen(): void {
+    if (this.#waitingForLife || !this.isQuiet) return;
+    this.#waitingForLife = true;
+    const askedAt = this.#steady();
+    const timer = setTimeout(() => {
+      this.#waitingForLife = false;
+      if (this.#relay.lastReceivedAt > askedAt) this.#offsetMs = this.#wall() - this.#steady();
+      else this.#lost(PROBE_DEADLINE_MS);
+    }, PROBE_DEADLINE_MS);
+    this.#relay.link.closed.then(() => clearTimeout(timer));
+  }
+
+  /**
+   * Asks the server for a sign of life, end to end, and ends the link as lost without one. Resolves with the round-trip
+   * time in milliseconds, or null. Not for a master of OpenSSH's: a keepalive request ends its proxy connections.
+   */
+  async probe(deadlineMs: number): Promise<number | null> {
+    const startedAt = this.#steady();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), deadlineMs));
+    const answered = this.#relay.request("keepalive@openssh.com").then(
+      () => this.#steady() - startedAt,
+      () => null,
+    );
+    const rttMs = await Promise.race([answered, deadline]);
+    clearTimeout(timer);
+    if (rttMs === null) await this.#lost(deadlineMs);
+    return rttMs;
+  }
+
+  #lost(deadlineMs: number): Promise<void> {
+    return this.#relay.link.close({
+      how: "lost",
+      why: `the server did not answer within ${deadlineMs / 1000} s`,
+    });
+  }
+
+  #keepAlive({ aliveIntervalMs, aliveCountMax }: WatchOptions): void {
+    if (aliveIntervalMs <= 0) return;
+    let unanswered = 0;
+    const timer = setInterval(() => {
+      if (this.#steady() - this.#relay.lastReceivedAt < aliveIntervalMs) {
+        unanswered = 0;
+        return;
+      }
+      if (unanswered++ >= aliveCountMax) {
+        this.#relay.link.close({
+          how: "lost",
+          why: `the server did not answer ${aliveCountMax} times, ${aliveIntervalMs / 1000} s apart`,
+        });
+        return;
+      }
+      this.#relay.request("keepalive@openssh.com").then(() => unanswered = 0, () => {});
+    }, aliveIntervalMs);
+    this.#relay.link.closed.then(() => clearInterval(timer));
+  }
+}

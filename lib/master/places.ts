@@ -1,0 +1,108 @@
+import { MasterError } from "../base/errors.ts";
+import { join } from "../deps/std_path.ts";
+
+/** The keeper's own protocol; a Carpool with another number runs a keeper of its own beside. */
+export const KEEPER_PROTOCOL = 1;
+
+/** `sun_path` less the 18 bytes that OpenSSH needs for its temporary name; Linux has 108 in all, macOS 104. */
+const MAX_SOCKET_PATH_BYTES = (Deno.build.os === "darwin" ? 104 : 108) - 1 - 18;
+
+/** Where one user's keeper lives: a private directory on this machine. */
+export interface Place {
+  /** Mode 0700, ours. */
+  readonly directory: string;
+  /** The keeper's own socket. */
+  readonly keeperSocket: string;
+  readonly logFile: string;
+  /** Held while a keeper is being started. */
+  readonly lockFile: string;
+}
+
+/**
+ * The places to look for a keeper, the best first, found without relying on the environment: cron jobs, sudo and
+ * systemd units have no XDG_RUNTIME_DIR. `/run/user/<uid>/carpool` where that is ours, else below the home, by host
+ * name, because homes may be shared between machines. Nothing is made yet.
+ */
+export async function places(environment: Readonly<Record<string, string>> = {}): Promise<Place[]> {
+  const found: Place[] = [];
+  const uid = Deno.uid();
+  const runtime = `/run/user/${uid}`;
+  if (await isOurs(runtime, uid)) found.push(placeAt(join(runtime, "carpool")));
+  const home = environment.HOME ?? Deno.env.get("HOME");
+  if (home) found.push(placeAt(join(home, ".local", "state", "carpool", Deno.hostname())));
+  return found;
+}
+
+/** The names of everything in such a directory. */
+export function placeAt(directory: string): Place {
+  return {
+    directory,
+    keeperSocket: join(directory, `keeper-${KEEPER_PROTOCOL}.sock`),
+    logFile: join(directory, `keeper-${KEEPER_PROTOCOL}.log`),
+    lockFile: join(directory, `keeper-${KEEPER_PROTOCOL}.lock`),
+  };
+}
+
+async function isOurs(path: string, uid: number | null): Promise<boolean> {
+  try {
+    const info = await Deno.lstat(path);
+    return info.isDirectory && info.uid === uid;
+  } catch {
+    return false; // not there, or not for us to see
+  }
+}
+
+/** Makes the directory if need be; throws `MasterError` when it is not ours alone. */
+export async function makePrivate(directory: string): Promise<void> {
+  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+  const info = await Deno.lstat(directory);
+  if (!info.isDirectory || info.uid !== Deno.uid() || (info.mode! & 0o077) !== 0) {
+    throw new MasterError("bad-path", {
+      what: "Cannot use the directory for sockets",
+      where: directory,
+      why: info.uid !== Deno.uid() ? "it belongs to somebody else" : "it is open to others",
+      fix: `remove it, or run: chmod 700 ${directory}`,
+      outcome: "not-started",
+    });
+  }
+}
+
+/** Throws `MasterError` for a path that no socket can have, before anything is dialled or bound. */
+export function checkSocketPath(path: string): void {
+  const length = new TextEncoder().encode(path).length;
+  if (length <= MAX_SOCKET_PATH_BYTES) return;
+  throw new MasterError("bad-path", {
+    what: "Cannot use this control path",
+    where: path,
+    why: `it has ${length} bytes, and a socket path may have at most ${MAX_SOCKET_PATH_BYTES}`,
+    fix: "use a shorter ControlPath, such as one with %C",
+    outcome: "not-started",
+  });
+}
+
+/** What lies at a socket path. Somebody else's socket, or one open to others, is never spoken to. */
+export async function inspectSocket(path: string): Promise<"missing" | "socket"> {
+  checkSocketPath(path);
+  let info: Deno.FileInfo;
+  try {
+    info = await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "missing";
+    throw error;
+  }
+  const why = !info.isSocket
+    ? "there is something else than a socket"
+    : info.uid !== Deno.uid()
+    ? "the socket belongs to somebody else"
+    : (info.mode! & 0o077) !== 0
+    ? "the socket is open to others"
+    : undefined;
+  if (why === undefined) return "socket";
+  throw new MasterError("foreign-socket", {
+    what: "Cannot use this control path",
+    where: path,
+    why,
+    fix: "remove it, or use another ControlPath",
+    outcome: "not-started",
+  });
+}
