@@ -51,6 +51,8 @@ export interface TargetOptions {
   readonly maxSessions?: number;
   /** `-F`: this file instead of the user's and the system's; `none` reads no file. */
   readonly configFile?: string;
+  /** Read instead of `/etc/ssh/ssh_config`; `none`: not at all. Without effect where `configFile` is given. */
+  readonly systemConfigFile?: string;
   /** `-o Keyword=value` lines, read before any file. */
   readonly configLines?: readonly string[];
   /** The environment that tokens, SSH_AUTH_SOCK and SSH_ASKPASS are read from; default: the process's own. */
@@ -97,6 +99,12 @@ export interface Target {
   readonly hostKeyName: string;
   readonly userKnownHostsFiles: readonly string[];
   readonly globalKnownHostsFiles: readonly string[];
+  /** Files of public keys that are never accepted. */
+  readonly revokedHostKeysFiles: readonly string[];
+  /** Keys of hosts on this machine are accepted unseen. */
+  readonly noHostAuthenticationForLocalhost: boolean;
+  /** RSA keys with fewer bits are refused. */
+  readonly requiredRsaBits: number;
 
   /** Algorithm lists as configured (`+`, `-`, `^` already applied by whoever knows the defaults); undefined: default. */
   readonly ciphers: string | undefined;
@@ -116,8 +124,10 @@ export interface Target {
   readonly requestTty: "auto" | "no" | "yes" | "force";
 
   readonly controlMaster: "auto" | "yes" | "no" | "ask" | "autoask";
-  /** ControlPath with tokens expanded; undefined: none configured, or `none`. */
+  /** ControlPath with tokens expanded, `%C` without `%j`; undefined: none configured, or `none`. */
   readonly controlPath: string | undefined;
+  /** Where another OpenSSH would have its socket for the same ControlPath: `%C` with `%j`, where that differs. */
+  readonly controlPathAlternatives: readonly string[];
   /** Milliseconds a master lingers; `Infinity`: for ever; undefined: ControlPersist is not configured. */
   readonly controlPersistMs: number | undefined;
 

@@ -1,0 +1,101 @@
+import { globToRegExp } from "../deps/std_path.ts";
+import { TargetError } from "../base/errors.ts";
+import { ownUid } from "./local_account.ts";
+
+/**
+ * Reads a configuration file; undefined where there is none. Throws `TargetError` ("bad-config") where it exists and
+ * cannot be read: settings that are silently missing would mean another connection.
+ *
+ * With `checkOwner`, a file that others own or may write is refused, as OpenSSH refuses it: it names commands to run.
+ */
+export async function readConfigFile(
+  path: string,
+  options: { readonly checkOwner: boolean },
+): Promise<string | undefined> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    const { uid, mode, isDirectory } = await file.stat();
+    if (isDirectory) throw refused(path, "it is a directory");
+    if (options.checkOwner) {
+      const own = ownUid();
+      const foreign = own !== undefined && uid !== null && uid !== 0 && uid !== own;
+      if (foreign || ((mode ?? 0) & 0o022) !== 0) {
+        throw refused(
+          path,
+          "bad owner or permissions: others may write it",
+          `chmod go-w ${path}, and own it`,
+        );
+      }
+    }
+    return new TextDecoder().decode(await readAll(file, path));
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) return undefined;
+    if (cause instanceof TargetError) throw cause;
+    const denied = cause instanceof Deno.errors.NotCapable;
+    const why = denied ? "reading it is not allowed" : cause instanceof Error ? cause.message : String(cause);
+    throw refused(path, why, denied ? `allow it: --allow-read=${path}` : undefined, cause);
+  }
+}
+
+const MAX_BYTES = 16 * 1024 ** 2;
+
+async function readAll(file: Deno.FsFile, path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_BYTES) throw refused(path, "it is larger than 16 MiB");
+  }
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}
+
+/** The existing files that an absolute pattern names (`*`, `?`, `[a-z]`, `{a,b}` in any part), sorted. */
+export async function expandGlob(pattern: string): Promise<string[]> {
+  let paths = ["/"];
+  for (const part of pattern.split("/").filter((part) => part !== "")) {
+    const literal = !/[*?[{\\]/.test(part);
+    const next: string[] = [];
+    for (const dir of paths) {
+      if (literal) next.push(join(dir, part));
+      else next.push(...(await namesIn(dir, part)).map((name) => join(dir, name)));
+    }
+    paths = next;
+  }
+  const there = await Promise.all(paths.map((path) => exists(path)));
+  return paths.filter((_, i) => there[i]);
+}
+
+async function namesIn(dir: string, pattern: string): Promise<string[]> {
+  const wanted = globToRegExp(pattern, { extended: false, globstar: false });
+  const names: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(dir)) {
+      if (wanted.test(name) && (pattern.startsWith(".") || !name.startsWith("."))) names.push(name);
+    }
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw refused(dir, "reading it is not allowed", `allow it: --allow-read=${dir}`, cause);
+    }
+    return []; // not there, or not to be listed: as for glob(3), nothing matches
+  }
+  return names.sort();
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function join(dir: string, name: string): string {
+  return dir === "/" ? `/${name}` : `${dir}/${name}`;
+}
+
+function refused(path: string, why: string, fix?: string, cause?: unknown): TargetError {
+  return new TargetError("bad-config", { what: "Cannot read ssh_config", where: path, why, fix, cause });
+}
