@@ -1,5 +1,5 @@
 import { findHosts } from "../job/find_hosts.ts";
-import { plainText } from "../report/plain_text.ts";
+import { table } from "../report/table.ts";
 import { resolveTarget } from "../target/resolve.ts";
 import { helpSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
@@ -19,6 +19,8 @@ Examples:
   carpool hosts web 'db[1-3]' deploy@gate:2222
   carpool hosts @web --inventory hosts.yaml --output json
 `;
+
+const HEADS = ["name", "host", "user", "port", "via", "group"] as const;
 
 /** `carpool hosts`. */
 export async function hosts(args: readonly string[]): Promise<number> {
@@ -41,15 +43,6 @@ export async function hosts(args: readonly string[]): Promise<number> {
     rows.push({ name: host, host: target.host, user, port, via, group: group ?? null });
   }
   if (output === "json") write(`${JSON.stringify(rows, null, 2)}\n`, "stdout");
-  else write(table(rows), "stdout");
+  else write(table(HEADS, rows.map((row) => HEADS.map((head) => row[head]))), "stdout");
   return exitStatus.ok;
-}
-
-function table(rows: readonly Record<string, string | number | null>[]): string {
-  const heads = ["name", "host", "user", "port", "via", "group"];
-  const cells = [heads, ...rows.map((row) => heads.map((head) => plainText(String(row[head] ?? "-"))))];
-  const widths = heads.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
-  return cells.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()}\n`).join(
-    "",
-  );
 }

@@ -35,6 +35,31 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "copy files, scp-style host:path on either side",
     load: async () => (await import("./copy.ts")).copy,
   },
+  open: {
+    synopsis: "<hosts…> [-M] [-S path]",
+    summary: "find or start the master, asking here what must be asked",
+    load: async () => (await import("./open.ts")).open,
+  },
+  masters: {
+    synopsis: "",
+    summary: "every live master: host, pid, age, sessions, lingering, RTT",
+    load: async () => (await import("./masters.ts")).masters,
+  },
+  check: {
+    synopsis: "<host>",
+    summary: "whether the host's master is alive",
+    load: async () => (await import("./control.ts")).control("check"),
+  },
+  stop: {
+    synopsis: "<host>",
+    summary: "the master takes nobody new, and leaves after its last session",
+    load: async () => (await import("./control.ts")).control("stop"),
+  },
+  exit: {
+    synopsis: "<host> | --all",
+    summary: "end the master and everything on it",
+    load: async () => (await import("./control.ts")).control("exit"),
+  },
   hosts: {
     synopsis: "<pattern…>",
     summary: "what a group, alias or range resolves to",

@@ -1,9 +1,11 @@
+import { CarpoolError, MasterError } from "../base/errors.ts";
 import { Connection } from "../channel/connection.ts";
 import { keepAlive } from "../channel/keepalive.ts";
-import { choosePrompter } from "../target/choose_prompter.ts";
+import type { Link } from "../channel/link.ts";
+import type { Opened } from "../master/keeper_client.ts";
+import { findControlPath, openMaster, ride } from "../master/ride.ts";
 import type { Prompter } from "../target/prompter.ts";
-import { resolveTarget } from "../target/resolve.ts";
-import type { TargetOptions } from "../target/target.ts";
+import type { Target, TargetOptions } from "../target/target.ts";
 import { Host } from "./host.ts";
 
 /** What {@linkcode connect} may be given: any option of ssh_config that Carpool knows, in camelCase, and these. */
@@ -11,11 +13,18 @@ export interface ConnectOptions extends TargetOptions {
   /** Who answers questions; default: the terminal or SSH_ASKPASS, as ssh(1) would choose; nobody without them. */
   readonly prompter?: Prompter;
   readonly signal?: AbortSignal;
+  /** `false`: a private connection in this process, as with `controlMaster: "no"`; default `true`. */
+  readonly share?: boolean;
 }
 
+/** A master of ours queues sessions by itself, whatever the server's limit is. */
+const MAX_SESSIONS_AT_MASTER = 1000;
+
 /**
- * Connects to a host: an alias of `ssh_config`, `user@host:port`, `ssh://…`. Throws `TargetError` (nothing was
- * contacted), `LinkError` or `HostKeyError`, each saying what failed, where, why, and what to do.
+ * Connects to a host: an alias of `ssh_config`, `user@host:port`, `ssh://…`. Rides the live master of the same
+ * identity, or starts one that outlives this process by its linger time; `controlMaster: "no"` makes a private
+ * connection. Throws `TargetError` (nothing was contacted), `LinkError` or `HostKeyError`, each saying what failed,
+ * where, why, and what to do.
  *
  * ```ts ignore
  * await using web = await connect("deploy@web1");
@@ -23,11 +32,106 @@ export interface ConnectOptions extends TargetOptions {
  * ```
  */
 export async function connect(destination: string, options: ConnectOptions = {}): Promise<Host> {
+  const { target, prompter } = await prepare(destination, options);
+  const shared = options.share !== false && await wantsToShare(target, options, prompter);
+  if (shared) {
+    const rideOptions = {
+      prompter,
+      unknowable: unknowableOptions(options),
+      lingerMs: target.controlPersistMs,
+      maxSessions: options.maxSessions,
+    };
+    try {
+      const link = await ride(target, { ...rideOptions, signal: options.signal });
+      return new Host(new Connection(link), target, {
+        maxSessions: MAX_SESSIONS_AT_MASTER,
+        reconnect: async () => new Connection(await ride(target, rideOptions)),
+      });
+    } catch (error) {
+      if (!(error instanceof MasterError)) throw error;
+      prompter.notice(`Not sharing the connection to ${target.where}: ${reasonOf(error)}`);
+    }
+  }
+  const connection = new Connection(await openPrivateLink(target, prompter, options.signal));
+  keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
+  return new Host(connection, target, { maxSessions: options.maxSessions });
+}
+
+async function prepare(
+  destination: string,
+  options: ConnectOptions,
+): Promise<{ target: Target; prompter: Prompter }> {
+  // Reading ssh_config takes a parser: loaded here, not by everyone who imports the module.
+  const [{ resolveTarget }, { choosePrompter }] = await Promise.all([
+    import("../target/resolve.ts"),
+    import("../target/choose_prompter.ts"),
+  ]);
   const target = await resolveTarget(destination, options);
   const prompter = options.prompter ?? choosePrompter(target);
   for (const warning of target.warnings) prompter.notice(warning);
+  return { target, prompter };
+}
+
+async function openPrivateLink(target: Target, prompter: Prompter, signal?: AbortSignal): Promise<Link> {
   const { openLink } = await import("../link/open_link.ts");
-  const connection = new Connection(await openLink(target, { prompter, signal: options.signal }));
-  keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
-  return new Host(connection, target, { maxSessions: options.maxSessions });
+  return await openLink(target, { prompter, signal });
+}
+
+async function wantsToShare(target: Target, options: ConnectOptions, prompter: Prompter): Promise<boolean> {
+  if (target.controlMaster === "no" || options.controlPath?.toLowerCase() === "none") return false;
+  if (Deno.build.os === "windows") {
+    prompter.notice("Not sharing the connection between processes: there are no Unix sockets here");
+    return false;
+  }
+  if (target.controlMaster !== "ask" && target.controlMaster !== "autoask") return true;
+  const answer = await prompter.line(`Share the connection to ${target.where}? (yes/no) `, options.signal);
+  return /^y(es)?$/i.test(answer?.trim() ?? "");
+}
+
+/** What was asked for here, not in a configuration, and cannot be known of a master that `ssh` started. */
+function unknowableOptions(options: ConnectOptions): string[] {
+  const names = [
+    "identityFile",
+    "identityAgent",
+    "proxyJump",
+    "proxyCommand",
+    "forwardAgent",
+    "ciphers",
+    "macs",
+    "kexAlgorithms",
+    "hostKeyAlgorithms",
+    "compression",
+    "userKnownHostsFile",
+    "hostKeyAlias",
+  ] as const;
+  return names.filter((name) => options[name] !== undefined);
+}
+
+function reasonOf(error: CarpoolError): string {
+  return [error.what, error.where, error.why].filter(Boolean).join(": ");
+}
+
+/** Finds or starts the master for a host without boarding it, as `carpool open` does. */
+export async function openMasterFor(
+  destination: string,
+  options: ConnectOptions & { readonly bind?: boolean } = {},
+): Promise<Opened> {
+  const { target, prompter } = await prepare(destination, options);
+  return await openMaster(target, {
+    prompter,
+    signal: options.signal,
+    bind: options.bind,
+    unknowable: unknowableOptions(options),
+    lingerMs: target.controlPersistMs,
+    maxSessions: options.maxSessions,
+  });
+}
+
+/** Where the live master for a host has its control socket; undefined when there is none. Starts nothing. */
+export async function controlPathFor(
+  destination: string,
+  options: ConnectOptions = {},
+): Promise<string | undefined> {
+  const { target } = await prepare(destination, options);
+  return await findControlPath(target);
 }

@@ -1,4 +1,4 @@
-import { type CarpoolError, ChannelError, CommandError, type Outcome } from "../base/errors.ts";
+import { type CarpoolError, ChannelError, CommandError, LinkError, type Outcome } from "../base/errors.ts";
 import { shellJoin, shellQuote } from "../base/shell_quote.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { CloseInfo } from "../channel/link.ts";
@@ -6,16 +6,21 @@ import type { Session } from "../channel/session.ts";
 import { SessionGate } from "../channel/session_gate.ts";
 import type { Target } from "../target/target.ts";
 import { commandLine } from "./command_line.ts";
-import { copyToHost } from "./copy.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import type { ExecOptions, ExecResult } from "./exec_options.ts";
-import { fetchFromHost } from "./fetch.ts";
 import { OutputCollector } from "./output_collector.ts";
 import { RemoteProcess, type RemoteStatus } from "./remote_process.ts";
-import { openSftp } from "./sftp_session.ts";
 
 /** What a spawned command may be given; its standard input is the process's `stdin`. */
 export type SpawnOptions = Omit<ExecOptions, "stdin">;
+
+/** How a host came by its connection. */
+export interface HostOptions {
+  /** Sessions at a time; a refusal by the server lowers it. Default 10, sshd's own. */
+  readonly maxSessions?: number;
+  /** Boards a master anew; without it a connection that ends is the end. */
+  readonly reconnect?: () => Promise<Connection>;
+}
 
 /** Values that `` host.$`…` `` can hold: each is quoted, a list word by word. */
 export type ShellValue = string | number | boolean | readonly (string | number)[];
@@ -26,23 +31,63 @@ export type ShellValue = string | number | boolean | readonly (string | number)[
  */
 export class Host implements AsyncDisposable {
   readonly target: Target;
-  readonly #connection: Connection;
-  readonly #gate: SessionGate;
+  /** Resolves when the connection has ended for good, with how; never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  readonly #resolveClosed: (info: CloseInfo) => void;
+  readonly #maxSessions: number | undefined;
+  readonly #reconnect: (() => Promise<Connection>) | undefined;
+  #connection!: Connection;
+  #gate!: SessionGate;
+  #reconnecting: Promise<void> | undefined;
+  #closing = false;
 
-  constructor(connection: Connection, target: Target, options: { readonly maxSessions?: number } = {}) {
+  constructor(connection: Connection, target: Target, options: HostOptions = {}) {
     this.target = target;
+    this.#maxSessions = options.maxSessions;
+    this.#reconnect = options.reconnect;
+    const { promise, resolve } = Promise.withResolvers<CloseInfo>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#use(connection);
+  }
+
+  #use(connection: Connection): void {
     this.#connection = connection;
-    this.#gate = new SessionGate(connection, options.maxSessions);
+    this.#gate = new SessionGate(connection, this.#maxSessions);
+    connection.closed.then((info) => {
+      if (this.#reconnect === undefined || this.#closing) this.#resolveClosed(info);
+    });
+  }
+
+  /**
+   * Opens a session. A master may have left since the last one (its linger time was over, its host has slept): what
+   * was not started moves to a new one, once.
+   */
+  async #session(signal: AbortSignal | undefined): Promise<Session> {
+    const gate = this.#gate;
+    try {
+      return await gate.acquire(signal);
+    } catch (error) {
+      const moved = error instanceof LinkError && error.outcome === "not-started";
+      if (!moved || this.#reconnect === undefined || this.#closing) throw error;
+      if (gate === this.#gate) await this.#connectAnew();
+      return await this.#gate.acquire(signal);
+    }
+  }
+
+  #connectAnew(): Promise<void> {
+    return this.#reconnecting ??= (async () => {
+      try {
+        this.#use(await this.#reconnect!());
+      } finally {
+        this.#reconnecting = undefined;
+      }
+    })();
   }
 
   /** `user@host:port`. */
   get where(): string {
     return this.target.where;
-  }
-
-  /** Resolves when the connection has ended, with how; never rejects. */
-  get closed(): Promise<CloseInfo> {
-    return this.#connection.closed;
   }
 
   /**
@@ -93,7 +138,7 @@ export class Host implements AsyncDisposable {
   ): Promise<RemoteProcess> {
     const { pty, timeoutMs, signal } = options;
     const line = commandLine(command, options);
-    const session = await this.#gate.acquire(signal);
+    const session = await this.#session(signal);
     return new RemoteProcess(session, line, { env: this.target.env, pty, timeoutMs, signal }, sink);
   }
 
@@ -113,19 +158,27 @@ export class Host implements AsyncDisposable {
    * temporary name and renamed, so that a break never leaves half a file under the real one.
    */
   async copy(local: string, remote: string, options: CopyOptions = {}): Promise<CopyResult> {
-    await using sftp = await openSftp(await this.#gate.acquire(options.signal), options.signal);
+    const [{ openSftp }, { copyToHost }] = await Promise.all([
+      import("./sftp_session.ts"),
+      import("./copy.ts"),
+    ]);
+    await using sftp = await openSftp(await this.#session(options.signal), options.signal);
     return await copyToHost(sftp, local, remote, options);
   }
 
   /** Copies a remote file or tree here; see `fetchFromHost`. */
   async fetch(remote: string, local: string, options: CopyOptions = {}): Promise<CopyResult> {
-    await using sftp = await openSftp(await this.#gate.acquire(options.signal), options.signal);
+    const [{ openSftp }, { fetchFromHost }] = await Promise.all([
+      import("./sftp_session.ts"),
+      import("./fetch.ts"),
+    ]);
+    await using sftp = await openSftp(await this.#session(options.signal), options.signal);
     return await fetchFromHost(sftp, remote, local, options);
   }
 
   /** A session of this host's connection, for those who build on it; waits its turn like any other. */
   openSession(signal?: AbortSignal): Promise<Session> {
-    return this.#gate.acquire(signal);
+    return this.#session(signal);
   }
 
   /** What is open and waiting on the connection now. */
@@ -137,8 +190,9 @@ export class Host implements AsyncDisposable {
     };
   }
 
-  /** Ends the connection if it is this process's own. Idempotent. */
+  /** Ends the connection if it is this process's own; leaves the master otherwise. Idempotent. */
   close(): Promise<void> {
+    this.#closing = true;
     return this.#connection.close();
   }
 

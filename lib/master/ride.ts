@@ -54,6 +54,30 @@ export async function openMaster(target: Target, options: RideOptions): Promise<
   return await askKeeper(target, request, options);
 }
 
+/** Where a live master for the target has its socket: our own, or one at its ControlPath. Starts nothing. */
+export async function findControlPath(target: Target): Promise<string | undefined> {
+  const named = await liveOpenSshMaster(target);
+  if (named) return named.controlPath;
+  const key = await identityKey(target);
+  for (const place of await places(target.environment)) {
+    const path = join(place.directory, `${key}.sock`);
+    if (await isAlive(path)) return path;
+  }
+  return undefined;
+}
+
+async function isAlive(path: string): Promise<boolean> {
+  if (await inspectSocket(path) === "missing") return false;
+  try {
+    using client = await ControlClient.connect(path);
+    await client.alive();
+    return true;
+  } catch (error) {
+    if (error instanceof MasterError) return false;
+    throw error;
+  }
+}
+
 async function findMaster(
   target: Target,
   options: RideOptions,

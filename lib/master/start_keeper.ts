@@ -8,8 +8,13 @@ import { makePrivate, type Place } from "./places.ts";
 const START_DEADLINE_MS = 5_000;
 const POLL_MS = 10;
 
-/** The keeper's program. The import keeps it in the module graph, so that whoever imported us by URL has it cached. */
 const ENTRY = import.meta.resolve("./keeper_main.ts");
+
+/**
+ * The keeper's program, as a module. Nobody calls this: that it stands here puts the program into the module graph, so
+ * that whoever imports us by URL has all of it cached when the origin is gone.
+ */
+export const keeperProgram = () => import("./keeper_main.ts");
 
 /**
  * Starts the keeper of a place, or finds the one that somebody else has just started: whoever comes at the same time

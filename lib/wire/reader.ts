@@ -1,7 +1,7 @@
 import { ProtocolError } from "../base/errors.ts";
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-const lenientDecoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenientDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Reads the data types of RFC 4251 §5 from one message. Every read is bounds-checked: a short message throws

@@ -1,0 +1,69 @@
+import { MasterError } from "../base/errors.ts";
+import { ControlClient } from "../link/control_link.ts";
+import { exitAll } from "../master/keeper_client.ts";
+import { controlPathFor } from "../host/connect.ts";
+import { encodeMuxPlain, MUX } from "../wire/mux.ts";
+import { helpSpec, readArguments, usage } from "./arguments.ts";
+import { exitStatus } from "./exit_status.ts";
+import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
+import { write } from "./write.ts";
+
+const SUMMARIES = {
+  check: "whether the host's master is alive, as ssh -O check",
+  stop: "the host's master takes nobody new and leaves after its last session, as ssh -O stop",
+  exit: "end the host's master and everything on it, as ssh -O exit",
+} as const;
+
+/** `carpool check`, `carpool stop`, `carpool exit`. */
+export function control(name: keyof typeof SUMMARIES) {
+  return async (args: readonly string[]): Promise<number> => {
+    const specs = [
+      ...targetOptionSpecs,
+      ...name === "exit" ? [{ name: "all", kind: "flag" } as const] : [],
+      helpSpec,
+    ];
+    const line = await readArguments(name, args, specs);
+    if (line.flag("help")) {
+      write(helpOf(name), "stdout");
+      return exitStatus.ok;
+    }
+    if (line.flag("all")) return await endAll();
+    const [host] = line.words;
+    if (host === undefined) throw usage(name, name, "it needs a host", `carpool ${name} <host>`);
+    const path = await controlPathFor(host, targetOptionsOf(name, line));
+    if (path === undefined) {
+      write(`carpool: no master for ${host}\n`, "stderr");
+      return exitStatus.sshFailed;
+    }
+    using client = await ControlClient.connect(path);
+    const pid = await client.alive();
+    if (name === "check") {
+      write(`Master running (pid=${pid}), ${path}\n`, "stdout");
+      return exitStatus.ok;
+    }
+    await tell(client, name === "stop" ? MUX.STOP_LISTENING : MUX.TERMINATE, name === "exit");
+    write(name === "stop" ? "Stop listening request sent.\n" : "Exit request sent.\n", "stdout");
+    return exitStatus.ok;
+  };
+}
+
+async function tell(client: ControlClient, type: number, mayClose: boolean): Promise<void> {
+  const id = client.nextRequestId();
+  try {
+    await client.ask(encodeMuxPlain(type, id), id);
+  } catch (error) {
+    // A master that exits may be gone before its answer: then it has done what it was told.
+    if (!(mayClose && error instanceof MasterError && error.code === "gone")) throw error;
+  }
+}
+
+async function endAll(): Promise<number> {
+  const told = await exitAll();
+  write(told === 0 ? "no masters\n" : "Exit request sent to all masters.\n", "stdout");
+  return exitStatus.ok;
+}
+
+function helpOf(name: keyof typeof SUMMARIES): string {
+  const all = name === "exit" ? "\n  --all                  every master of yours that Carpool holds\n" : "";
+  return `carpool ${name} [options] <host>: ${SUMMARIES[name]}\n${all}\n${targetOptionHelp}\n`;
+}
