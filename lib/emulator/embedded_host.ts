@@ -7,6 +7,7 @@ import { LinkError } from "../base/errors.ts";
 import { LocalCommand } from "./local_command.ts";
 import { keepEarlyWindow, type ServerSession, serveSession } from "./server_session.ts";
 import { SftpServer } from "./sftp_server.ts";
+import { throwawayKey } from "./throwaway_key.ts";
 
 export interface EmbeddedHostOptions {
   /** An address in 127.0.0.0/8; default 127.0.0.1. */
@@ -100,17 +101,17 @@ export class EmbeddedHost implements AsyncDisposable {
 
   /** @internal Use {@linkcode startEmbeddedHost}. */
   constructor(ssh2: any, home: string, options: EmbeddedHostOptions) {
-    const hostKeys = ssh2.utils.generateKeyPairSync("ed25519");
+    const hostKeys = throwawayKey(ssh2);
     this.user = options.user ?? "demo";
     this.home = home;
-    this.hostKey = hostKeys.public.trim();
-    this.clientKey = options.clientKey ?? ssh2.utils.generateKeyPairSync("ed25519").private;
+    this.hostKey = hostKeys.publicKey;
+    this.clientKey = options.clientKey ?? throwawayKey(ssh2).privateKey;
     this.#clientPublicKey = ssh2.utils.parseKey(this.clientKey);
     this.#maxSessions = options.maxSessions ?? Infinity;
     // ssh2 would ask each client for a sign of life every 15 s, which nobody needs on loopback and which would be
     // counted as traffic; its timer takes no more than 2^31-1 ms, and 0 means its default.
     this.#sshServer = new ssh2.Server(
-      { hostKeys: [hostKeys.private], keepaliveInterval: 2 ** 31 - 1 },
+      { hostKeys: [hostKeys.privateKey], keepaliveInterval: 2 ** 31 - 1 },
       (client: any) => this.#serve(client),
     );
     // The socket is ours: ssh2 never sets TCP_NODELAY, and each command would stall 40–90 ms.

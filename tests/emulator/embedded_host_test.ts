@@ -3,6 +3,7 @@ import net from "node:net";
 import { LinkError } from "../../lib/base/errors.ts";
 import { ssh2 } from "../../lib/deps/ssh2.ts";
 import { startEmbeddedHost } from "../../lib/emulator/embedded_host.ts";
+import { throwawayKey } from "../../lib/emulator/throwaway_key.ts";
 import { outcome, Ssh2Client } from "./ssh2_client.ts";
 
 Deno.test("embedded host runs a command in its own home with a clean environment", async () => {
@@ -93,7 +94,7 @@ Deno.test("embedded host refuses a terminal, a shell and an unknown subsystem", 
 
 Deno.test("embedded host refuses another key, another user and a password", async () => {
   await using host = await startEmbeddedHost();
-  const other = ssh2.utils.generateKeyPairSync("ed25519").private;
+  const other = throwawayKey(ssh2).privateKey;
   await assertRejects(
     () => Ssh2Client.connect(host, { privateKey: other }),
     Error,
@@ -197,4 +198,12 @@ Deno.test("embedded host survives a client that talks nonsense", async () => {
   }
   await using client = await Ssh2Client.connect(host);
   assertEquals((await client.run("echo alive")).stdout, "alive\n");
+});
+
+Deno.test("throwaway key is readable, every one of hundreds", () => {
+  for (let i = 0; i < 600; i++) {
+    const { privateKey, publicKey } = throwawayKey(ssh2);
+    const key = ssh2.utils.parseKey(privateKey);
+    assertEquals(publicKey, `ssh-ed25519 ${key.getPublicSSH().toString("base64")}`);
+  }
 });
