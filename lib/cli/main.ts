@@ -65,6 +65,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "what a group, alias or range resolves to",
     load: async () => (await import("./hosts.ts")).hosts,
   },
+  demo: {
+    synopsis: "",
+    summary: "embedded hosts, a real job, shared against per-command",
+    load: async () => (await import("./demo.ts")).demo,
+  },
 };
 
 /** Runs the `carpool` command and returns its exit status; everything it has to say has been written by then. */

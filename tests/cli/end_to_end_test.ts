@@ -55,13 +55,18 @@ async function withServer(use: (sshd: Sshd, cwd: string) => Promise<void>, hosts
   }
 }
 
+/** How to reach the server's hosts by connections of the command's own, so that no keeper stays behind. */
+function optionsFor(sshd: Sshd): string[] {
+  return ["-F", sshd.configFile, "-o", "ControlMaster=no"];
+}
+
 async function gotOf(cwd: string): Promise<string[]> {
   return await Promise.all(addresses.map((address) => Deno.readTextFile(`${cwd}/got/${address}.txt`)));
 }
 
 Deno.test("carpool run takes seven steps over three hosts with exactly one connection each", async () => {
   await withServer(async (sshd, cwd) => {
-    const { code, stdout, stderr } = await carpool(["run", "deploy", "-F", sshd.configFile], { cwd });
+    const { code, stdout, stderr } = await carpool(["run", "deploy", ...optionsFor(sshd)], { cwd });
     assertEquals([code, stderr], [0, ""], stdout);
     assertEquals(sshd.connections(), 3);
     assertEquals(await gotOf(cwd), ["hello\n", "hello\n", "hello\n"]);
@@ -105,7 +110,7 @@ Deno.test("runJob does the same from the module, and tells it as events", async 
 Deno.test("carpool run --output json is one event a line, and the exit status tells a failed step", async () => {
   await withServer(async (sshd, cwd) => {
     await Deno.writeTextFile(`${cwd}/bad.yaml`, "steps:\n  - exec: exit 3\n  - exec: echo never\n");
-    const args = ["run", "./bad.yaml", "--hosts", "test1,test2", "--output", "json", "-F", sshd.configFile];
+    const args = ["run", "./bad.yaml", "--hosts", "test1,test2", "--output", "json", ...optionsFor(sshd)];
     const { code, stdout } = await carpool(args, { cwd });
     const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as RunEvent);
     assertEquals(code, 1);
@@ -120,10 +125,10 @@ Deno.test("carpool run --output json is one event a line, and the exit status te
 Deno.test("the tasks that come with carpool run on a real host", async () => {
   await withServer(async (sshd) => {
     const cwd = new URL("../..", import.meta.url).pathname;
-    const uptime = await carpool(["run", "uptime", "--hosts", "test", "-F", sshd.configFile], { cwd });
+    const uptime = await carpool(["run", "uptime", "--hosts", "test", ...optionsFor(sshd)], { cwd });
     assertEquals(uptime.code, 0, uptime.stdout);
     assertMatch(uptime.stdout, /test \| .*load average/);
-    const disks = await carpool(["run", "disk-usage", "--hosts", "test", "-F", sshd.configFile], { cwd });
+    const disks = await carpool(["run", "disk-usage", "--hosts", "test", ...optionsFor(sshd)], { cwd });
     assertMatch(disks.stdout, /test \| Filesystem/);
     // 0: no file system is too full here; 1: one is, and it says which.
     assert(disks.code === 0 || / is \d+% full/.test(disks.stdout), disks.stdout);
@@ -133,7 +138,7 @@ Deno.test("the tasks that come with carpool run on a real host", async () => {
 Deno.test("exec on one host passes bytes, input and the exit status on", async () => {
   await withServer(async (sshd) => {
     const exec = (args: string[], stdin?: Uint8Array) =>
-      carpool(["exec", "-F", sshd.configFile, "test", "--", ...args], { stdin });
+      carpool(["exec", ...optionsFor(sshd), "test", "--", ...args], { stdin });
     const bytes = crypto.getRandomValues(new Uint8Array(60_000));
     assertEquals((await exec(["cat"], bytes)).stdoutBytes, bytes);
     const big = await exec(["head -c 3000000 /dev/zero; echo oops >&2; exit 7"]);
@@ -143,7 +148,7 @@ Deno.test("exec on one host passes bytes, input and the exit status on", async (
     const killed = await exec(["kill -9 $$"]);
     assertEquals([killed.code, killed.stdout], [255, ""]);
     assertMatch(killed.stderr, /^carpool: The command did not end by itself: .*: SIGKILL ended it\n$/);
-    const tty = await carpool(["exec", "-F", sshd.configFile, "-t", "test", "tty && echo yes"], {
+    const tty = await carpool(["exec", ...optionsFor(sshd), "-t", "test", "tty && echo yes"], {
       stdin: "",
     });
     assertMatch(tty.stdout, /\/dev\/pts\/\d+\r\nyes\r\n/);
@@ -152,7 +157,7 @@ Deno.test("exec on one host passes bytes, input and the exit status on", async (
 
 Deno.test("exec on several hosts puts the host before each line and reaches each once", async () => {
   await withServer(async (sshd) => {
-    const args = ["exec", "-F", sshd.configFile, "test[1-3],test2", "--", "echo hi; echo oops >&2"];
+    const args = ["exec", ...optionsFor(sshd), "test[1-3],test2", "--", "echo hi; echo oops >&2"];
     const { code, stdout, stderr } = await carpool(args);
     assertEquals(code, 0);
     assertEquals(stdout.trimEnd().split("\n").toSorted(), ["test1: hi", "test2: hi", "test3: hi"]);
@@ -163,7 +168,7 @@ Deno.test("exec on several hosts puts the host before each line and reaches each
 
 Deno.test("exec takes cwd, variables and a time limit", async () => {
   await withServer(async (sshd) => {
-    const exec = (...args: string[]) => carpool(["exec", "-F", sshd.configFile, ...args]);
+    const exec = (...args: string[]) => carpool(["exec", ...optionsFor(sshd), ...args]);
     const where = await exec("--cwd", "/usr", "--env", "A=b c", "test", "--", "pwd; echo $A");
     assertEquals(where.stdout, "/usr\nb c\n");
     const late = await exec("--timeout", "200ms", "test", "--", "sleep 300");
@@ -174,7 +179,7 @@ Deno.test("exec takes cwd, variables and a time limit", async () => {
 
 Deno.test("copy takes files to hosts and back", async () => {
   await withServer(async (sshd, cwd) => {
-    const copy = (...args: string[]) => carpool(["copy", "-F", sshd.configFile, ...args], { cwd });
+    const copy = (...args: string[]) => carpool(["copy", ...optionsFor(sshd), ...args], { cwd });
     await Deno.writeTextFile(`${cwd}/one`, "1");
     await Deno.writeTextFile(`${cwd}/two`, "2");
     const up = await copy("one", "two", "dist", "test:here/");
@@ -194,7 +199,7 @@ Deno.test("copy takes files to hosts and back", async () => {
 Deno.test("hosts tells what a pattern resolves to and contacts nobody", async () => {
   await withServer(async (sshd, cwd) => {
     await Deno.writeTextFile(`${cwd}/inventory.yaml`, 'groups: { all: ["test[1-2]", "me@[::1]:23"] }\n');
-    const { code, stdout } = await carpool(["hosts", "@all", "--output", "json", "-F", sshd.configFile], {
+    const { code, stdout } = await carpool(["hosts", "@all", "--output", "json", ...optionsFor(sshd)], {
       cwd,
     });
     assertEquals(code, 0);
@@ -213,7 +218,7 @@ Deno.test("unreachable hosts exit 4 from run, 255 from exec, and 1 beside a fail
     using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = closed.addr;
     closed.close();
-    const F = ["-F", sshd.configFile];
+    const F = optionsFor(sshd);
     const bad = `me@127.0.0.9:${port}`;
     await Deno.writeTextFile(`${cwd}/t.yaml`, "steps:\n  - exec: exit 3\n");
     const run = await carpool(["run", "./t.yaml", "--hosts", bad, ...F], { cwd });
@@ -231,7 +236,7 @@ Deno.test("unreachable hosts exit 4 from run, 255 from exec, and 1 beside a fail
 
 Deno.test("a mistake in ssh_config or an option stops a run before anything is contacted", async () => {
   await withServer(async (sshd, cwd) => {
-    const { code, stdout } = await carpool(["run", "deploy", "-F", sshd.configFile, "-o", "NoSuchOption=1"], {
+    const { code, stdout } = await carpool(["run", "deploy", ...optionsFor(sshd), "-o", "NoSuchOption=1"], {
       cwd,
     });
     assertEquals([code, stdout], [2, ""]);
@@ -242,7 +247,7 @@ Deno.test("a mistake in ssh_config or an option stops a run before anything is c
 Deno.test("Ctrl-C reaches the command on one host", async () => {
   await withServer(async (sshd) => {
     const handled = "trap 'echo got it; exit 5' INT; echo ready; while :; do sleep 0.05; done";
-    await using polite = startCarpool(["exec", "-F", sshd.configFile, "test", "--", handled]);
+    await using polite = startCarpool(["exec", ...optionsFor(sshd), "test", "--", handled]);
     await polite.waitFor(/ready/);
     polite.kill("SIGINT");
     const { code, stdout } = await polite.finished;
@@ -267,7 +272,7 @@ Deno.test("Ctrl-C stops a run on all its hosts, and nothing keeps running there"
       `${cwd}/t.yaml`,
       "steps:\n  - exec: echo ready; exec sleep 300\n  - exec: echo never\n",
     );
-    await using run = startCarpool(["run", "./t.yaml", "--hosts", "test[1-3]", "-F", sshd.configFile], {
+    await using run = startCarpool(["run", "./t.yaml", "--hosts", "test[1-3]", ...optionsFor(sshd)], {
       cwd,
     });
     await run.waitFor(/(\| ready[^]*){3}/);
