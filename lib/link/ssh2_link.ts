@@ -40,7 +40,7 @@ export async function openSsh2Link(
   const handshake = new Handshake(target, client);
   try {
     signal?.throwIfAborted();
-    const authentication = await createAuthentication(target, prompter);
+    const authentication = await createAuthentication(target, prompter, { signal });
     const known = await hostKeyAlgorithms(target, HOST_KEY_ALGORITHMS);
     handshake.describeAuthFailure = (cause) => authentication.failure(cause);
     client.on("banner", (message: string) => prompter.notice(message));
@@ -65,7 +65,9 @@ export async function openSsh2Link(
         });
       },
     });
-    const link = new Ssh2Link(target, client, carrier, assertShapes(client, target.where));
+    const protocol = assertShapes(client, target.where);
+    authentication.attach(client);
+    const link = new Ssh2Link(target, client, carrier, protocol);
     handshake.startDeadline();
     client.on("handshake", () => handshake.pauseDeadline()); // from here on people and agents take their time
     await (signal ? abortable(handshake.ready, signal) : handshake.ready);
@@ -98,20 +100,11 @@ class Handshake {
     client.once("ready", resolve);
     client.once("handshake", () => this.#shaken = true);
     // One failure can be told several times over (error, end, close): the first words count.
-    client.on("error", (error: Error & { level?: string }) => {
-      reject(
-        this.failure ??
-          (error.level === "client-authentication" ? this.describeAuthFailure(error) : this.#failed(error)),
-      );
-    });
-    client.on(
-      "close",
-      () => reject(this.failure ?? this.#failed(new Error("the server closed the connection"))),
-    );
-    client.on(
-      "end",
-      () => reject(this.failure ?? this.#failed(new Error("the server closed the connection"))),
-    );
+    const fail = (error: Error) =>
+      reject(this.failure ?? (this.#shaken ? this.describeAuthFailure(error) : this.#failed(error)));
+    client.on("error", fail);
+    client.on("close", () => fail(new Error("the server closed the connection")));
+    client.on("end", () => fail(new Error("the server closed the connection")));
   }
 
   startDeadline(): void {

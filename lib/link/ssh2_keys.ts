@@ -1,0 +1,126 @@
+// deno-lint-ignore-file no-explicit-any -- the boundary to ssh2
+import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
+import { isEncrypted, readSmall } from "../target/identity_file.ts";
+import { ownUid } from "../target/local_account.ts";
+import { keyTypeOf } from "../target/public_key.ts";
+import type { AgentKey } from "../target/identities.ts";
+
+/** A key as ssh2 holds it. */
+export interface Ssh2Key {
+  readonly type: string;
+  readonly comment: string;
+  isPrivateKey(): boolean;
+  getPublicSSH(): Uint8Array;
+  /** An Error where it fails. */
+  sign(data: Uint8Array, hash?: string): Uint8Array | Error;
+}
+
+/** An agent as ssh2 speaks to it. */
+export interface Ssh2Agent {
+  getIdentities(done: (error: Error | undefined, keys?: Ssh2Key[]) => void): void;
+  sign(
+    key: Ssh2Key,
+    data: Uint8Array,
+    options: { hash?: string },
+    done: (error: Error | null | undefined, signature?: Uint8Array) => void,
+  ): void;
+}
+
+/** A private key file: read, or why it cannot be used, or that it wants a passphrase. */
+export type KeyFile =
+  | { readonly state: "open"; readonly key: Ssh2Key }
+  | { readonly state: "locked"; readonly unlock: (passphrase: string) => Promise<Ssh2Key | undefined> }
+  | { readonly state: "missing" }
+  | { readonly state: "unusable"; readonly why: string };
+
+/** Reads a private key file. One that others may read is not used, as ssh does not. */
+export async function readKeyFile(ssh2: any, path: string): Promise<KeyFile> {
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (info === undefined) return { state: "missing" };
+  const text = await readSmall(path);
+  if (text === undefined) return { state: "unusable", why: "it cannot be read" };
+  if (!/PRIVATE KEY-----|^PuTTY-User-Key-File-/m.test(text)) {
+    return { state: "unusable", why: "it holds no private key, and the agent has none for it" };
+  }
+  const mode = (info.mode ?? 0) & 0o777;
+  if ((mode & 0o077) !== 0 && info.uid === ownUid()) {
+    const bits = mode.toString(8).padStart(4, "0");
+    return { state: "unusable", why: `its permissions ${bits} are too open: chmod 600 ${path}` };
+  }
+  if (isEncrypted(text)) return { state: "locked", unlock: (passphrase) => parse(ssh2, text, passphrase) };
+  const key = await parse(ssh2, text);
+  return key ? { state: "open", key } : { state: "unusable", why: "its format is not supported" };
+}
+
+async function parse(ssh2: any, text: string, passphrase?: string): Promise<Ssh2Key | undefined> {
+  const parsed = ssh2.utils.parseKey(await fromPkcs8(text, passphrase) ?? text, passphrase);
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  return key instanceof Error || !key?.isPrivateKey?.() ? undefined : key;
+}
+
+/** PKCS#8, which OpenSSH reads and ssh2 does not, in the older form of its kind of key. */
+async function fromPkcs8(text: string, passphrase: string | undefined): Promise<string | undefined> {
+  if (!/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text)) return undefined;
+  const { createPrivateKey } = await import("node:crypto");
+  try {
+    const key = createPrivateKey({ key: text, format: "pem", passphrase });
+    const type = key.asymmetricKeyType === "rsa"
+      ? "pkcs1"
+      : key.asymmetricKeyType === "ec"
+      ? "sec1"
+      : undefined;
+    return type && String(key.export({ type, format: "pem" } as any));
+  } catch {
+    return undefined; // a wrong passphrase, or a kind of key that nobody here knows
+  }
+}
+
+/** The public half alone, for an offer that is signed elsewhere or later. */
+export function publicKeyFrom(ssh2: any, type: string, blob: Uint8Array): Ssh2Key | undefined {
+  const parsed = ssh2.utils.parseKey(`${type} ${Buffer.from(blob).toString("base64")}`);
+  return parsed instanceof Error ? undefined : parsed;
+}
+
+/** The keys that an agent holds, of the types that ssh2 knows; a reason where it does not answer. */
+export function listAgentKeys(
+  agent: Ssh2Agent,
+): Promise<readonly (AgentKey & { readonly key: Ssh2Key })[] | Error> {
+  return new Promise((resolve) => {
+    agent.getIdentities((error, keys) => {
+      if (error || !keys) return resolve(error ?? new Error("it lists no keys"));
+      resolve(keys.map((key) => {
+        const blob = new Uint8Array(key.getPublicSSH());
+        return { key, blob, type: keyTypeOf(blob) ?? key.type, comment: key.comment ?? "" };
+      }));
+    });
+  });
+}
+
+/**
+ * Offers one key as an agent of its own, and signs when the server wants that key: with a real agent, or with a file
+ * whose passphrase is only asked for then.
+ */
+export function agentForOneKey(
+  ssh2: any,
+  key: Ssh2Key,
+  sign: (data: Uint8Array, hash: string | undefined) => Promise<Uint8Array>,
+): unknown {
+  class OneKeyAgent extends ssh2.BaseAgent {
+    getIdentities(done: (error: null, keys: Ssh2Key[]) => void): void {
+      done(null, [key]);
+    }
+    sign(
+      _key: Ssh2Key,
+      data: Uint8Array,
+      options: { hash?: string },
+      done: (error: unknown, signature?: Uint8Array) => void,
+    ): void {
+      sign(data, options?.hash).then(
+        (signature) => setImmediate(() => done(null, signature)),
+        (error) => setImmediate(() => done(error)),
+      );
+    }
+  }
+  return new OneKeyAgent();
+}
