@@ -181,7 +181,7 @@ class Ssh2Link implements Link {
       // Everything of the connection protocol is ours once we are in; transport and authentication stay with ssh2.
       if (this.#live && payload[0] >= FIRST_CONNECTION_MESSAGE) return this.#arrive(payload);
       // A server may send hostkeys-00@openssh.com right behind USERAUTH_SUCCESS, before `ready` has reached us.
-      if (payload[0] >= FIRST_CONNECTION_MESSAGE) return void this.#early.push(payload);
+      if (payload[0] >= FIRST_CONNECTION_MESSAGE) return void this.#early.push(new Uint8Array(payload));
       return original(payload);
     };
     client.on("error", (error: Error) => this.#lastError ??= error);
@@ -234,7 +234,9 @@ class Ssh2Link implements Link {
     for (const payload of this.#early.splice(0)) handler(payload);
   }
 
-  #arrive(payload: Uint8Array): void {
+  #arrive(buffer: Uint8Array): void {
+    // ssh2 gives Buffers, whose slice() and JSON differ from a Uint8Array's: none gets past here.
+    const payload = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     this.#count(payload.length);
     if (this.#handler) this.#handler(payload);
     else this.#early.push(payload);
