@@ -1,6 +1,7 @@
 import { CarpoolError, ProtocolError } from "../base/errors.ts";
 import type { Link } from "../channel/link.ts";
 import { FramedLink } from "../link/framed_link.ts";
+import { SlabReader } from "../link/slab_reader.ts";
 import {
   decodeMuxForward,
   decodeMuxHello,
@@ -11,6 +12,7 @@ import {
   encodeMuxRefusal,
   encodeMuxRemotePort,
   MUX,
+  MUX_MAX_PACKET_BYTES,
   MUX_VERSION,
   type MuxForward,
   MuxFrames,
@@ -38,6 +40,9 @@ export interface ControlledMaster {
 const SESSION_DESCRIPTORS = 3;
 const STDIO_DESCRIPTORS = 2;
 
+/** A packet holds no more, even where each character takes three bytes. */
+const MAX_INFO_LENGTH = Math.floor((MUX_MAX_PACKET_BYTES - 64) / 3);
+
 /** Serves one client of a control socket, in OpenSSH's mux protocol (PROTOCOL.mux), until it leaves or boards. */
 export async function serveControlClient(conn: Deno.Conn, master: ControlledMaster): Promise<void> {
   const client = new ControlSession(conn, master);
@@ -45,28 +50,36 @@ export async function serveControlClient(conn: Deno.Conn, master: ControlledMast
     await client.serve();
   } catch (error) {
     // A client that breaks the protocol or vanishes concerns nobody else.
-    if (!(error instanceof CarpoolError || error instanceof Deno.errors.BrokenPipe || isReset(error))) {
-      throw error;
-    }
+    if (!(error instanceof ProtocolError || hasVanished(error))) throw error;
   } finally {
     client.close();
   }
 }
 
-function isReset(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted;
+const VANISHED = [
+  Deno.errors.BrokenPipe,
+  Deno.errors.ConnectionReset,
+  Deno.errors.ConnectionAborted,
+  Deno.errors.NotConnected,
+  Deno.errors.BadResource,
+  Deno.errors.Interrupted,
+];
+
+function hasVanished(error: unknown): boolean {
+  return VANISHED.some((kind) => error instanceof kind);
 }
 
 class ControlSession {
   readonly #conn: Deno.Conn;
   readonly #master: ControlledMaster;
+  readonly #reader: SlabReader;
   readonly #frames = new MuxFrames();
   #greeted = false;
   #boarded = false;
 
   constructor(conn: Deno.Conn, master: ControlledMaster) {
     this.#conn = conn;
+    this.#reader = new SlabReader(conn);
     this.#master = master;
   }
 
@@ -80,7 +93,12 @@ class ControlSession {
   }
 
   close(): void {
-    if (!this.#boarded) this.#conn.close();
+    if (this.#boarded) return;
+    try {
+      this.#conn.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error; // closed with the process's other sockets
+    }
   }
 
   /** Whether to go on. */
@@ -102,21 +120,20 @@ class ControlSession {
         return true;
       case MUX.PROXY:
         await this.#write(encodeMuxPlain(MUX.PROXY_OK, id));
-        this.#boarded = true;
-        this.#master.board(
-          new FramedLink(this.#conn, this.#master.where, {
-            initial: this.#frames.rest(),
-            lostWhy: "the passenger has left",
-          }),
-        );
+        this.#board();
         return false;
       case MUX.TERMINATE:
-        await this.#write(encodeMuxPlain(MUX.OK, id));
-        this.#master.exit();
+        try {
+          await this.#write(encodeMuxPlain(MUX.OK, id));
+        } finally {
+          this.#master.exit(); // whether or not the client still waits to hear of it
+        }
         return false;
       case MUX.STOP_LISTENING:
-        await this.#master.stop();
-        await this.#write(encodeMuxPlain(MUX.OK, id));
+        await this.#answer(id, async () => {
+          await this.#master.stop();
+          return encodeMuxPlain(MUX.OK, id);
+        });
         return true;
       case MUX.OPEN_FORWARD:
       case MUX.CLOSE_FORWARD:
@@ -124,9 +141,8 @@ class ControlSession {
         return true;
       case MUX.EXT_INFO: {
         const text = this.#master.info(body.utf8());
-        await this.#write(
-          encodeMuxExtInfo(id, text !== undefined, text ?? "info request type not supported"),
-        );
+        const fitting = text?.slice(0, MAX_INFO_LENGTH) ?? "info request type not supported";
+        await this.#write(encodeMuxExtInfo(id, text !== undefined, fitting));
         return true;
       }
       case MUX.NEW_SESSION:
@@ -141,20 +157,35 @@ class ControlSession {
     }
   }
 
+  /** From here on the socket is the passenger's, with whatever it has sent already. */
+  #board(): void {
+    this.#boarded = true;
+    const { where } = this.#master;
+    const options = { initial: this.#frames.rest(), lostWhy: "the passenger has left" };
+    this.#master.board(new FramedLink(this.#conn, where, options));
+  }
+
   async #forward(type: number, id: number, forward: MuxForward): Promise<void> {
-    try {
-      if (type === MUX.OPEN_FORWARD) {
+    await this.#answer(id, async () => {
+      if (type === MUX.CLOSE_FORWARD) await this.#master.closeForward(forward);
+      else {
         const port = await this.#master.openForward(forward);
-        return await this.#write(
-          port === undefined ? encodeMuxPlain(MUX.OK, id) : encodeMuxRemotePort(id, port),
-        );
+        if (port !== undefined) return encodeMuxRemotePort(id, port);
       }
-      await this.#master.closeForward(forward);
-      await this.#write(encodeMuxPlain(MUX.OK, id));
+      return encodeMuxPlain(MUX.OK, id);
+    });
+  }
+
+  /** Answers with what the work gives, or says why it could not be done. */
+  async #answer(id: number, work: () => Promise<Uint8Array>): Promise<void> {
+    let answer: Uint8Array;
+    try {
+      answer = await work();
     } catch (error) {
       if (!(error instanceof CarpoolError)) throw error;
-      await this.#write(encodeMuxRefusal(MUX.FAILURE, id, error.why ?? error.message));
+      answer = encodeMuxRefusal(MUX.FAILURE, id, error.why ?? error.message);
     }
+    await this.#write(answer);
   }
 
   /**
@@ -176,10 +207,9 @@ class ControlSession {
   }
 
   async #fill(): Promise<boolean> {
-    const buffer = new Uint8Array(16 * 1024);
-    const count = await this.#conn.read(buffer);
-    if (count === null) return false;
-    this.#frames.push(buffer.subarray(0, count));
+    const bytes = await this.#reader.read();
+    if (bytes === null) return false;
+    this.#frames.push(bytes);
     return true;
   }
 

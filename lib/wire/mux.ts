@@ -144,35 +144,40 @@ export function decodeMuxForward(body: Reader): MuxForward {
 /**
  * Cuts the bytes of a control socket into packets, whatever the pieces they come in. `take` gives the next one, or
  * undefined until more bytes are pushed. A packet over the limit throws: nothing after it could be trusted.
+ *
+ * A packet that lies within one piece, or in pieces of one buffer, is a view of it; only one that straddles two is
+ * copied, once and when it is complete, so that bytes which come one at a time cost no more than others.
  */
 export class MuxFrames {
-  #bytes: Uint8Array = new Uint8Array(0);
+  readonly #chunks: Uint8Array[] = [];
+  #size = 0;
 
   push(chunk: Uint8Array): void {
-    if (this.#bytes.length === 0) {
-      this.#bytes = chunk;
-      return;
-    }
-    const joined = new Uint8Array(this.#bytes.length + chunk.length);
-    joined.set(this.#bytes);
-    joined.set(chunk, this.#bytes.length);
-    this.#bytes = joined;
+    if (chunk.length === 0) return;
+    this.#size += chunk.length;
+    const last = this.#chunks.at(-1);
+    // Read into the same slab, one behind the other: extend the view.
+    if (last && last.buffer === chunk.buffer && last.byteOffset + last.length === chunk.byteOffset) {
+      const joined = new Uint8Array(last.buffer, last.byteOffset, last.length + chunk.length);
+      this.#chunks[this.#chunks.length - 1] = joined;
+    } else this.#chunks.push(chunk);
   }
 
-  /** The body of the next packet (without its length): a view. */
+  /** The body of the next packet (without its length). */
   takeBytes(): Uint8Array | undefined {
-    const bytes = this.#bytes;
-    if (bytes.length < 4) return undefined;
-    const length = ((bytes[0] << 24) | (bytes[1] << 16) | (bytes[2] << 8) | bytes[3]) >>> 0;
+    if (this.#size < 4) return undefined;
+    const first = this.#chunks[0];
+    const length = uint32(first.length >= 4 ? first : this.#copy(4));
     if (length > MUX_MAX_PACKET_BYTES) {
       throw new ProtocolError({
         what: "Cannot read a control socket",
         why: `a packet of ${length} bytes, at most ${MUX_MAX_PACKET_BYTES} are allowed`,
       }, "too-large");
     }
-    if (bytes.length < 4 + length) return undefined;
-    this.#bytes = bytes.subarray(4 + length);
-    return bytes.subarray(4, 4 + length);
+    if (this.#size < 4 + length) return undefined;
+    const packet = first.length >= 4 + length ? first : this.#copy(4 + length);
+    this.#drop(4 + length);
+    return packet.subarray(4, 4 + length);
   }
 
   take(): MuxPacket | undefined {
@@ -184,15 +189,43 @@ export class MuxFrames {
 
   /** Drops `count` bytes that are no packet (one per descriptor, after NEW_SESSION); false until they are here. */
   skip(count: number): boolean {
-    if (this.#bytes.length < count) return false;
-    this.#bytes = this.#bytes.subarray(count);
+    if (this.#size < count) return false;
+    this.#drop(count);
     return true;
   }
 
   /** What has not been cut yet, for whoever takes over the stream (proxy mode). */
   rest(): Uint8Array {
-    const rest = this.#bytes;
-    this.#bytes = new Uint8Array(0);
+    const rest = this.#chunks.length === 1 ? this.#chunks[0] : this.#copy(this.#size);
+    this.#chunks.length = 0;
+    this.#size = 0;
     return rest;
   }
+
+  /** The first `count` bytes, out of several pieces. */
+  #copy(count: number): Uint8Array {
+    const copy = new Uint8Array(count);
+    let filled = 0;
+    for (const chunk of this.#chunks) {
+      copy.set(chunk.subarray(0, count - filled), filled);
+      filled += Math.min(chunk.length, count - filled);
+      if (filled === count) break;
+    }
+    return copy;
+  }
+
+  #drop(count: number): void {
+    this.#size -= count;
+    let whole = 0;
+    let left = count;
+    while (whole < this.#chunks.length && this.#chunks[whole].length <= left) {
+      left -= this.#chunks[whole++].length;
+    }
+    if (whole > 0) this.#chunks.splice(0, whole);
+    if (left > 0) this.#chunks[0] = this.#chunks[0].subarray(left);
+  }
+}
+
+function uint32(bytes: Uint8Array): number {
+  return ((bytes[0] << 24) | (bytes[1] << 16) | (bytes[2] << 8) | bytes[3]) >>> 0;
 }
