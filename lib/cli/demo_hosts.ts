@@ -1,4 +1,4 @@
-import { join } from "../deps/std_path.ts";
+import { join } from "../deps/node_path.ts";
 import { type EmbeddedHost, startEmbeddedHost } from "../emulator/embedded_host.ts";
 import { type EmulatedLink, emulateLink } from "../emulator/emulated_link.ts";
 import type { LinkCounters } from "../emulator/flights.ts";

@@ -1,6 +1,6 @@
 import { formatDuration } from "../base/format_duration.ts";
 import { bold } from "../deps/std_colors.ts";
-import { fromFileUrl, join } from "../deps/std_path.ts";
+import { fromFileUrl, join } from "../deps/node_path.ts";
 import { connect } from "../host/connect.ts";
 import type { Job } from "../job/job.ts";
 import type { JobConnect } from "../job/job_host.ts";
@@ -118,9 +118,13 @@ async function writeSite(directory: string): Promise<void> {
   await Deno.writeTextFile(join(directory, "index.html"), "<h1>Shop</h1>\n");
 }
 
-/** A directory of its own for the demo, mode 0700, removed at the end. */
+/** A directory of its own for the demo, mode 0700, removed at the end, also when a second Ctrl-C ends it at once. */
 class TemporaryDirectory implements AsyncDisposable {
-  private constructor(readonly path: string) {}
+  readonly #onExit = () => Deno.removeSync(this.path, { recursive: true });
+
+  private constructor(readonly path: string) {
+    addEventListener("unload", this.#onExit);
+  }
 
   static async make(): Promise<TemporaryDirectory> {
     const prefix = "carpool-demo-";
@@ -135,5 +139,6 @@ class TemporaryDirectory implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.path, { recursive: true });
+    removeEventListener("unload", this.#onExit);
   }
 }

@@ -2,7 +2,7 @@
 // The boundary to ssh2's server side: its objects are untyped here.
 import net from "node:net";
 import { Buffer } from "node:buffer";
-import { join } from "../deps/std_path.ts";
+import { join } from "../deps/node_path.ts";
 import { LinkError } from "../base/errors.ts";
 import { LocalCommand } from "./local_command.ts";
 import { keepEarlyWindow, type ServerSession, serveSession } from "./server_session.ts";

@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, join, normalize } from "../deps/std_path.ts";
+import { dirname, isAbsolute, join, normalize } from "../deps/node_path.ts";
 
 /**
  * The part of the file system that an embedded host's SFTP may touch: its home and what is below. Paths are the real
