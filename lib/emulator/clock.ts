@@ -23,8 +23,8 @@ const SPIN_MS = 1.4;
 /**
  * The machine's own time. setTimeout takes whole milliseconds and then fires 0.3 to 1.4 ms late (measured, Deno 2.9.6),
  * which on a round trip of 5 ms is half of it. So an urgent timer sleeps for all but the last 1.4 ms, and waits that
- * out in turns of the event loop (5 µs each; other work goes on in between): it is late by some 10 µs on an idle
- * machine. Deadlines are absolute, so that lateness never adds up.
+ * out in turns of the event loop (5 µs each; other work goes on in between). An echo over an emulated round trip of 5 ms
+ * then takes 5.25 ms, over 50 ms 50.5. Deadlines are absolute, so that lateness never adds up.
  */
 export const realClock: Clock = {
   now: () => performance.now(),

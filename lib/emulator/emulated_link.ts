@@ -1,6 +1,7 @@
 import net from "node:net";
 import { LinkError, UsageError } from "../base/errors.ts";
 import { type Clock, realClock } from "./clock.ts";
+import { type DelayOptions, delays } from "./delays.ts";
 import {
   type ConnectionOrder,
   type Direction,
@@ -9,27 +10,14 @@ import {
   type LinkCounters,
 } from "./flights.ts";
 import { type LinkParts, RelayedConnection } from "./relayed_connection.ts";
-import { seededRandom } from "./seeded_random.ts";
 import { SharedWire } from "./shared_wire.ts";
 
-/** Packets that get lost, as TCP lets its user feel them: everything behind the lost one waits. */
-export interface LossOptions {
-  /** Probability that a segment of 1448 bytes is lost, 0 to 1. */
-  readonly rate: number;
-  /** Milliseconds until it has been sent again and is there; default: 200 (Linux's least timeout) and a round trip. */
-  readonly stallMs?: number;
-}
-
 /** What the link is like. */
-export interface EmulateOptions {
+export interface EmulateOptions extends DelayOptions {
   /** Where the server listens. */
   readonly to: { readonly hostname: string; readonly port: number };
   /** Where clients connect; default 127.0.0.1 and a free port. */
   readonly listen?: { readonly hostname?: string; readonly port?: number };
-  /** Round-trip time in milliseconds, half of it in each direction. */
-  readonly rttMs: number;
-  /** Up to so many milliseconds more, in each direction, evenly spread; never reorders. Default 0. */
-  readonly jitterMs?: number;
   /** In each direction, shared by all connections. Default: no limit. */
   readonly bandwidthBytesPerSecond?: number;
   /** Room in front of the wire, in each direction, shared by all connections; default 100 ms of it. */
@@ -39,17 +27,11 @@ export interface EmulateOptions {
    * not emulated: the window is open from the beginning.
    */
   readonly windowBytes?: number;
-  /** Default: nothing is lost. */
-  readonly loss?: LossOptions;
-  /** For jitter and loss; default 1. */
-  readonly seed?: number;
   /** How round trips of several connections add up; default `sequence`. */
   readonly connectionOrder?: ConnectionOrder;
   /** Default: the machine's. */
   readonly clock?: Clock;
 }
-
-const SEGMENT_BYTES = 1448;
 
 /**
  * Opens a slow link in this process: a TCP relay on loopback that delays, limits, breaks and counts. No privileges are
@@ -174,17 +156,6 @@ export class EmulatedLink implements AsyncDisposable {
     await Promise.all(Array.from(this.#connections, (connection) => connection.done));
     await stopped;
   }
-}
-
-function delays(options: EmulateOptions): (bytes: number) => number {
-  const random = seededRandom(options.seed ?? 1);
-  const { rttMs, jitterMs = 0, loss } = options;
-  const stallMs = loss?.stallMs ?? 200 + rttMs;
-  return (bytes) => {
-    const segments = Math.ceil(bytes / SEGMENT_BYTES);
-    const lost = loss !== undefined && random() < 1 - (1 - loss.rate) ** segments;
-    return rttMs / 2 + (jitterMs > 0 ? random() * jitterMs : 0) + (lost ? stallMs : 0);
-  };
 }
 
 function checkNumbers(options: EmulateOptions): void {
