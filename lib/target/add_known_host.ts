@@ -1,4 +1,4 @@
-import { dirname } from "../deps/std_path.ts";
+import { dirname } from "../deps/node_path.ts";
 import { hashedName } from "./known_hosts_file.ts";
 import type { Target } from "./target.ts";
 

@@ -1,4 +1,4 @@
-import { resolve as absolutePath } from "../deps/std_path.ts";
+import { resolve as absolutePath } from "../deps/node_path.ts";
 import { badConfig } from "./config_reader.ts";
 import type { LocalAccount } from "./local_account.ts";
 import type { Setting } from "./settings.ts";

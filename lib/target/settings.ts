@@ -18,24 +18,15 @@ export class Settings {
   add(keyword: Keyword, setting: Setting): void {
     const name = keyword.name.toLowerCase();
     if (name === "sendenv") return this.#addSendEnv(keyword, setting);
-    if (name === "proxyjump" && !this.#takesJump(setting)) return;
-    if (name === "proxycommand" && this.#jumps()) return;
+    // Whichever of the two comes first wins, even with `none` (ssh_config(5), ProxyJump; since 10 OpenSSH lets a
+    // ProxyCommand pass behind a `ProxyJump none`, against its own manual).
+    if (name === "proxyjump" && this.has("ProxyCommand")) return;
+    if (name === "proxycommand" && this.has("ProxyJump")) return;
     const found = this.#found.get(name);
     if (found === undefined) this.#found.set(name, { keyword, settings: [setting] });
     else if (keyword.collects && !found.settings.some((known) => same(known, setting))) {
       found.settings.push(setting);
     }
-  }
-
-  /** Whichever of ProxyJump and ProxyCommand comes first wins, even a `ProxyCommand none`; but `ProxyJump none` frees nothing. */
-  #takesJump(setting: Setting): boolean {
-    const none = setting.values[0].toLowerCase() === "none";
-    return none ? !this.has("ProxyJump") : !this.has("ProxyCommand") && !this.has("ProxyJump");
-  }
-
-  #jumps(): boolean {
-    const jump = this.value("ProxyJump");
-    return jump !== undefined && jump.toLowerCase() !== "none";
   }
 
   /** A word with `-` before it takes away what earlier words of SendEnv named. */
