@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import type { RunEvent } from "../../lib/base/run_event.ts";
 import { loadJob } from "../../lib/job/load.ts";
 import { runJob } from "../../lib/job/run_job.ts";
+import { run } from "../support/run.ts";
 import { type Sshd, startSshd } from "../support/sshd.ts";
 import { carpool, startCarpool } from "./carpool.ts";
 
@@ -234,6 +235,21 @@ Deno.test("unreachable hosts exit 4 from run, 255 from exec, and 1 beside a fail
   });
 });
 
+Deno.test("a key that the host does not know ends exec with 255 and one line, and no question", async () => {
+  await withServer(async (sshd, cwd) => {
+    await run(sshd.openssh.sshKeygen, ["-q", "-t", "ed25519", "-N", "", "-f", `${cwd}/key`], {
+      env: sshd.openssh.env,
+    });
+    const options = ["-F", "none", "-l", sshd.user, "-p", `${sshd.port}`, "-i", `${cwd}/key`];
+    const known = ["-o", "ControlMaster=no", "-o", `UserKnownHostsFile=${sshd.knownHostsFile}`];
+    const { code, stdout, stderr } = await carpool(["exec", ...options, ...known, addresses[0]!, "ls"], {
+      cwd,
+    });
+    assertEquals([code, stdout, stderr.trimEnd().split("\n").length], [255, "", 1], stderr);
+    assertMatch(stderr, /^carpool: .*127\.0\.0\.2/);
+  });
+});
+
 Deno.test("a mistake in ssh_config or an option stops a run before anything is contacted", async () => {
   await withServer(async (sshd, cwd) => {
     const { code, stdout } = await carpool(["run", "deploy", ...optionsFor(sshd), "-o", "NoSuchOption=1"], {
@@ -282,9 +298,7 @@ Deno.test("Ctrl-C stops a run on all its hosts, and nothing keeps running there"
     const { code, stdout } = await run.finished;
     assertEquals(code, 130, stdout);
     assertMatch(stdout, /3 hosts: 0 ok, 3 interrupted/);
-    for (let i = 0; i < 3; i++) {
-      await sshd.waitForLog(/Disconnected from user|Connection closed by|Received disconnect/);
-    }
+    await sshd.waitForLog(/((Disconnected from user|Connection closed by)[^]*){3}/);
     const sleeps = sshd.processes().map((pid) => {
       try {
         return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
