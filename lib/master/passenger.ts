@@ -15,6 +15,8 @@ export class Passenger {
   readonly opening = new Set<RelayedChannel>();
   /** Remote listeners it asked for, as `tcp:host:port` or `unix:path`. */
   readonly forwards = new Set<string>();
+  /** It has broken the protocol; nothing more is taken from it. */
+  leaving = false;
   readonly #replies: PendingReply[] = [];
 
   constructor(link: Link) {

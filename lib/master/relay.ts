@@ -13,21 +13,20 @@ import {
   encodeChannelOpenFailure,
   encodeChannelReply,
   encodeGlobalReply,
-  encodeGlobalRequest,
-  encodeWindowAdjust,
   isChannelMessage,
   MSG,
   OPEN_FAILURE,
   recipientOf,
 } from "../wire/messages.ts";
+import { GlobalReplies } from "./global_replies.ts";
 import { RemoteForwards } from "./remote_forwards.ts";
 import { Passenger } from "./passenger.ts";
+import { checkFromPassenger, dataLengthOf } from "./passenger_check.ts";
 import { RelayedChannel } from "./relayed_channel.ts";
+import { isData, renumber, splitData } from "./relayed_data.ts";
 import { RelaySender } from "./relay_sender.ts";
+import { RelayWindows } from "./relay_windows.ts";
 import { SessionTurns } from "./session_turns.ts";
-
-/** No server gets more than this to send to one channel ahead of what its passenger has taken. */
-const WINDOW_CAP_BYTES = 2 * 1024 * 1024;
 
 export interface RelayOptions {
   /** Sessions at a time; a refusal lowers it. */
@@ -36,6 +35,8 @@ export interface RelayOptions {
   readonly onChange?: () => void;
   /** Called before a passenger opens something, so that a quiet link can be probed; see `LinkWatch`. */
   readonly beforeOpen?: () => void;
+  /** Called when a passenger has left, or had to: `how` is then `failed`. */
+  readonly onLeave?: (info: CloseInfo) => void;
 }
 
 /**
@@ -49,28 +50,34 @@ export class Relay {
   readonly #passengers = new Set<Passenger>();
   readonly #byLocal = new Map<number, RelayedChannel>();
   readonly #byRemote = new Map<number, RelayedChannel>();
-  readonly #replies: ((payload: Uint8Array) => void)[] = [];
+  readonly #replies: GlobalReplies;
   readonly #forwards = new RemoteForwards();
   readonly #sender: RelaySender;
+  readonly #windows: RelayWindows;
   readonly #turns: SessionTurns;
   #nextId = 0;
   #lastReceivedAt = performance.now();
-  #ended = false;
+  /** How the link ended, or is about to. */
+  #ended: CloseInfo | undefined;
 
   constructor(link: Link, options: RelayOptions) {
     this.link = link;
     this.#options = options;
+    this.#replies = new GlobalReplies(link);
     this.#sender = new RelaySender(link);
+    this.#windows = new RelayWindows(this.#sender);
     this.#turns = new SessionTurns(options.maxSessions, (channel) => this.#sendOpen(channel));
     link.closed.then((info) => this.#end(info));
     link.receive((payload) => {
+      if (this.#ended) return;
       this.#lastReceivedAt = performance.now();
       try {
         this.#fromServer(payload);
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         const why = `The server broke the SSH protocol: ${link.where}: ${error.why}`;
-        link.close({ how: "failed", why, error });
+        this.#ended = { how: "failed", why, error }; // nothing that follows can be trusted
+        link.close(this.#ended);
       }
     });
   }
@@ -108,14 +115,19 @@ export class Relay {
   /** Takes a passenger on; it leaves when its link ends. */
   add(link: Link): Passenger {
     const passenger = new Passenger(link);
+    if (this.#ended) {
+      link.close(this.#ended);
+      return passenger;
+    }
     this.#passengers.add(passenger);
-    link.closed.then(() => this.#leave(passenger));
+    link.closed.then((info) => this.#leave(passenger, info));
     link.receive((payload) => {
-      if (this.#ended || !this.#passengers.has(passenger)) return;
+      if (this.#ended || passenger.leaving) return;
       try {
         this.#fromPassenger(passenger, payload);
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
+        passenger.leaving = true; // what it sent behind that is not for the server
         link.close({ how: "failed", why: error.message, error });
       }
     });
@@ -125,11 +137,7 @@ export class Relay {
 
   /** Sends a global request of our own; resolves with the whole answer, or rejects when the link ends first. */
   request(name: string, data?: Uint8Array): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      this.link.closed.then(reject);
-      this.#replies.push(resolve);
-      this.link.send(encodeGlobalRequest(name, true, data));
-    });
+    return new Promise((resolve, reject) => this.#replies.send(name, data, resolve, reject));
   }
 
   /** Holds what passengers send to the server, or lets it go: while a quiet link is being probed. */
@@ -146,30 +154,36 @@ export class Relay {
       if (decodeGlobalRequest(payload).wantReply) this.link.send(encodeGlobalReply(false));
       return;
     }
-    if (type === MSG.REQUEST_SUCCESS || type === MSG.REQUEST_FAILURE) {
-      const reply = this.#replies.shift();
-      if (reply === undefined) throw new ProtocolError({ what: "", why: "an answer to no global request" });
-      return reply(payload);
-    }
-    if (!isChannelMessage(type)) throw new ProtocolError({ what: "", why: `message ${type} out of place` });
-    const channel = this.#byLocal.get(recipientOf(payload));
-    if (channel === undefined) {
+    if (type === MSG.REQUEST_SUCCESS || type === MSG.REQUEST_FAILURE) return this.#replies.answer(payload);
+    if (!isChannelMessage(type)) throw violation(`message ${type} out of place`);
+    const localId = recipientOf(payload);
+    const channel = this.#byLocal.get(localId);
+    if (channel === undefined || channel.closeReceived) {
       if (type === MSG.CHANNEL_WINDOW_ADJUST || type >= MSG.CHANNEL_SUCCESS) return; // late, harmless
-      throw new ProtocolError({ what: "", why: `message ${type} for a channel that is not open` });
+      throw violation(`message ${type} for channel ${localId}, which is not open`);
     }
     if (type === MSG.CHANNEL_OPEN_CONFIRMATION) return this.#confirmed(channel, payload);
     if (type === MSG.CHANNEL_OPEN_FAILURE) return this.#refused(channel, payload);
+    if (channel.state !== "open") {
+      throw violation(`message ${type} for channel ${localId}, which is being opened`);
+    }
     if (type === MSG.CHANNEL_REQUEST && this.#answerKeepalive(channel, payload)) return;
-    const { passenger } = channel;
-    if (passenger) {
-      if (type === MSG.CHANNEL_DATA || type === MSG.CHANNEL_EXTENDED_DATA) this.#countData(channel, payload);
-      passenger.link.send(renumber(payload, channel.passengerId));
+    if (type === MSG.CHANNEL_WINDOW_ADJUST) {
+      this.#windows.serverGranted(channel, decodeWindowAdjust(payload).bytes);
     }
-    if (type === MSG.CHANNEL_CLOSE) {
-      channel.closeReceived = true;
-      // One whose passenger is gone was closed by us when it left.
-      if (channel.closeSent) this.#forget(channel);
-    }
+    if (type === MSG.CHANNEL_CLOSE) channel.closeReceived = true;
+    if (channel.passenger) this.#toPassenger(channel.passenger, channel, payload);
+    // One whose passenger is gone was closed by us when it left.
+    if (channel.closeReceived && channel.closeSent) this.#forget(channel);
+  }
+
+  #toPassenger(passenger: Passenger, channel: RelayedChannel, payload: Uint8Array): void {
+    renumber(payload, channel.passengerId);
+    if (!isData(payload[0])) return passenger.link.send(payload);
+    const bytes = dataLengthOf(payload);
+    if (bytes <= channel.passengerMaxPacket) passenger.link.send(payload);
+    else for (const part of splitData(payload, channel.passengerMaxPacket)) passenger.link.send(part);
+    this.#windows.received(channel, bytes);
   }
 
   /**
@@ -187,12 +201,12 @@ export class Relay {
 
   #confirmed(channel: RelayedChannel, payload: Uint8Array): void {
     const message = decodeChannelOpenConfirmation(payload);
-    if (channel.state !== "opening" || this.#byRemote.has(message.sender)) {
-      throw new ProtocolError({ what: "", why: "an open confirmed that is not under way" });
-    }
+    if (channel.state !== "opening") throw violation("an open confirmed that is not under way");
     channel.state = "open";
-    channel.remoteId = message.sender;
-    this.#byRemote.set(message.sender, channel);
+    channel.openMessage = undefined;
+    channel.serverWindow = message.window;
+    channel.serverMaxPacket = message.maxPacket;
+    this.#nameRemote(channel, message.sender);
     if (channel.isSession) this.#turns.opened(channel);
     const { passenger } = channel;
     if (passenger === undefined) return this.#closeForGone(channel);
@@ -202,19 +216,17 @@ export class Relay {
   }
 
   #refused(channel: RelayedChannel, payload: Uint8Array): void {
-    if (channel.state !== "opening") {
-      throw new ProtocolError({ what: "", why: "an open refused that is not under way" });
-    }
+    if (channel.state !== "opening") throw violation("an open refused that is not under way");
     const { reason } = decodeChannelOpenFailure(payload);
     if (channel.isSession && channel.passenger && this.#turns.refused(channel, reason)) return; // it gets another turn
     channel.passenger?.link.send(renumber(payload, channel.passengerId));
-    channel.passenger?.opening.delete(channel);
     this.#forget(channel);
   }
 
-  #countData(channel: RelayedChannel, payload: Uint8Array): void {
-    channel.outstanding -= payload.length - (payload[0] === MSG.CHANNEL_DATA ? 9 : 13);
-    if (channel.credit > 0 && channel.outstanding * 2 < WINDOW_CAP_BYTES) this.#topUp(channel);
+  #nameRemote(channel: RelayedChannel, remoteId: number): void {
+    if (this.#byRemote.has(remoteId)) throw violation(`channel number ${remoteId} used twice`);
+    channel.remoteId = remoteId;
+    this.#byRemote.set(remoteId, channel);
   }
 
   #serverOpens(payload: Uint8Array): void {
@@ -231,14 +243,14 @@ export class Relay {
       type: open.type,
       passenger,
       passengerId: 0,
+      passengerMaxPacket: 0,
       localId: this.#allocateId(),
-      remoteId: open.sender,
       state: "answering",
-      outstanding: 0,
-      credit: 0,
     });
+    channel.serverWindow = open.window;
+    channel.serverMaxPacket = open.maxPacket;
+    this.#nameRemote(channel, open.sender);
     this.#byLocal.set(channel.localId, channel);
-    this.#byRemote.set(open.sender, channel);
     passenger.opening.add(channel);
     passenger.link.send(payload);
     this.#changed();
@@ -247,12 +259,10 @@ export class Relay {
   // From a passenger
 
   #fromPassenger(passenger: Passenger, payload: Uint8Array): void {
+    checkFromPassenger(payload);
     const type = payload[0];
     if (type === MSG.CHANNEL_OPEN) return this.#passengerOpens(passenger, payload);
     if (type === MSG.GLOBAL_REQUEST) return this.#globalRequest(passenger, payload);
-    if (!isChannelMessage(type)) {
-      throw new ProtocolError({ what: "Cannot pass a message on", why: `a passenger sent message ${type}` });
-    }
     const remoteId = recipientOf(payload);
     const channel = this.#byRemote.get(remoteId);
     if (channel === undefined || channel.passenger !== passenger) {
@@ -260,20 +270,20 @@ export class Relay {
       if (type === MSG.CHANNEL_WINDOW_ADJUST || type === MSG.CHANNEL_CLOSE || type >= MSG.CHANNEL_SUCCESS) {
         return;
       }
-      throw new ProtocolError({
-        what: "Cannot pass a message on",
-        why: `a passenger sent message ${type} to channel ${remoteId}, which is not its own`,
-      });
+      throw violation(`a passenger sent message ${type} to channel ${remoteId}, which is not its own`);
     }
     if (channel.state === "answering") return this.#passengerAnswers(passenger, channel, payload);
     if (channel.closeSent) return; // it has closed: the rest is not the server's business
     switch (type) {
       case MSG.CHANNEL_OPEN_CONFIRMATION:
       case MSG.CHANNEL_OPEN_FAILURE:
-        throw new ProtocolError({ what: "Cannot pass a message on", why: "a passenger answered no open" });
+        throw violation("a passenger answered no open");
       case MSG.CHANNEL_WINDOW_ADJUST:
-        channel.credit += decodeWindowAdjust(payload).bytes;
-        return this.#topUp(channel);
+        return this.#windows.granted(channel, decodeWindowAdjust(payload).bytes);
+      case MSG.CHANNEL_DATA:
+      case MSG.CHANNEL_EXTENDED_DATA:
+        this.#windows.sent(channel, dataLengthOf(payload));
+        break;
       case MSG.CHANNEL_REQUEST:
         this.#forwards.noteRequest(passenger, channel, decodeChannelRequest(payload).type);
         break;
@@ -288,19 +298,18 @@ export class Relay {
   #passengerOpens(passenger: Passenger, payload: Uint8Array): void {
     const open = decodeChannelOpen(payload);
     this.#options.beforeOpen?.();
-    const outstanding = Math.min(open.window, WINDOW_CAP_BYTES);
-    const localId = this.#allocateId();
+    if (open.maxPacket === 0) throw violation("a passenger announced a maximum packet of 0 bytes");
     const channel = new RelayedChannel({
       type: open.type,
       passenger,
       passengerId: open.sender,
-      localId,
+      passengerMaxPacket: open.maxPacket,
+      localId: this.#allocateId(),
       state: "waiting",
-      outstanding,
-      credit: open.window - outstanding,
-      openMessage: encodeChannelOpen({ ...open, sender: localId, window: outstanding }),
     });
-    this.#byLocal.set(localId, channel);
+    const window = this.#windows.start(channel, open.window);
+    channel.openMessage = encodeChannelOpen({ ...open, sender: channel.localId, window });
+    this.#byLocal.set(channel.localId, channel);
     passenger.opening.add(channel);
     if (channel.isSession) this.#turns.ask(channel);
     else this.#sendOpen(channel);
@@ -314,29 +323,25 @@ export class Relay {
 
   #passengerAnswers(passenger: Passenger, channel: RelayedChannel, payload: Uint8Array): void {
     if (payload[0] === MSG.CHANNEL_OPEN_FAILURE) {
-      this.link.send(payload);
-      passenger.opening.delete(channel);
+      const { recipient, reason, description } = decodeChannelOpenFailure(payload);
+      this.link.send(encodeChannelOpenFailure({ recipient, reason, description }));
       return this.#forget(channel);
     }
     if (payload[0] !== MSG.CHANNEL_OPEN_CONFIRMATION) {
-      throw new ProtocolError({
-        what: "Cannot pass a message on",
-        why: "a passenger used a channel before it took it",
-      });
+      throw violation("a passenger used a channel before it took it");
     }
-    const message = decodeChannelOpenConfirmation(payload);
+    const { recipient, sender, window, maxPacket } = decodeChannelOpenConfirmation(payload);
+    if (maxPacket === 0) throw violation("a passenger announced a maximum packet of 0 bytes");
     channel.state = "open";
-    channel.passengerId = message.sender;
-    channel.outstanding = Math.min(message.window, WINDOW_CAP_BYTES);
-    channel.credit = message.window - channel.outstanding;
+    channel.passengerId = sender;
+    channel.passengerMaxPacket = maxPacket;
     passenger.opening.delete(channel);
-    passenger.channels.set(channel.remoteId!, channel);
-    const { recipient, maxPacket } = message;
+    passenger.channels.set(recipient, channel);
     this.link.send(
       encodeChannelOpenConfirmation({
         recipient,
         sender: channel.localId,
-        window: channel.outstanding,
+        window: this.#windows.start(channel, window),
         maxPacket,
       }),
     );
@@ -348,41 +353,27 @@ export class Relay {
     const change = this.#forwards.changeFor(passenger, request);
     // Everything else concerns the connection, which is not the passenger's: above all no-more-sessions@openssh.com.
     if (change === undefined) return reply?.(encodeGlobalReply(false));
-    this.#replies.push((answer) => {
+    this.#replies.send(request.name, request.data, (answer) => {
       const success = answer[0] === MSG.REQUEST_SUCCESS;
       if (success) change(answer.subarray(1));
       if (this.#passengers.has(passenger)) reply?.(answer);
       else if (success) this.#cancelForwards(passenger);
       this.#changed();
     });
-    this.link.send(encodeGlobalRequest(request.name, true, request.data));
-  }
-
-  /** Passes on as much of the passenger's window as fits the cap, less what it has not taken from its socket yet. */
-  #topUp(channel: RelayedChannel): void {
-    const { passenger } = channel;
-    if (passenger === undefined || channel.remoteId === undefined || channel.closeSent) return;
-    const room = WINDOW_CAP_BYTES - channel.outstanding - passenger.link.queuedBytes;
-    const bytes = Math.min(channel.credit, room);
-    if (bytes > 0) {
-      channel.credit -= bytes;
-      channel.outstanding += bytes;
-      return this.#sender.send(channel, encodeWindowAdjust(channel.remoteId, bytes));
-    }
-    // No room: either the server may still send half a cap, and its data will bring us here again; or the passenger
-    // is not reading, and we wait for its socket (so much is queued then that `drained` really waits).
-    if (channel.credit > 0 && passenger.link.queuedBytes * 2 > WINDOW_CAP_BYTES) {
-      passenger.link.drained().then(() => this.#topUp(channel));
-    }
   }
 
   // Ends
 
-  #leave(passenger: Passenger): void {
+  #leave(passenger: Passenger, info: CloseInfo): void {
     if (!this.#passengers.delete(passenger)) return;
     this.#cancelForwards(passenger);
-    for (const channel of [...passenger.opening]) {
+    const opening = [...passenger.opening];
+    // None of its own may get the turn that another of its own gives up.
+    for (const channel of opening) {
       channel.passenger = undefined;
+      if (channel.state === "waiting") this.#turns.drop(channel);
+    }
+    for (const channel of opening) {
       if (channel.state === "answering") {
         this.link.send(encodeChannelOpenFailure({
           recipient: channel.remoteId!,
@@ -399,11 +390,12 @@ export class Relay {
     }
     passenger.opening.clear();
     passenger.channels.clear();
+    this.#options.onLeave?.(info);
     this.#changed();
   }
 
+  /** What it had sent still reaches the server, as it would on a connection of its own. */
   #closeForGone(channel: RelayedChannel): void {
-    channel.outgoing.length = 0;
     if (!channel.closeSent) this.#sender.send(channel, encodeChannelClose(channel.remoteId!));
     channel.closeSent = true;
     if (channel.closeReceived) this.#forget(channel);
@@ -411,13 +403,13 @@ export class Relay {
 
   #cancelForwards(passenger: Passenger): void {
     for (const request of this.#forwards.release(passenger)) {
-      this.#replies.push(() => {});
-      this.link.send(encodeGlobalRequest(request.name, true, request.data));
+      this.#replies.send(request.name, request.data, () => {}); // a listener that is gone is what we want
     }
   }
 
   #forget(channel: RelayedChannel): void {
     this.#byLocal.delete(channel.localId);
+    channel.passenger?.opening.delete(channel);
     if (channel.remoteId !== undefined) {
       this.#byRemote.delete(channel.remoteId);
       channel.passenger?.channels.delete(channel.remoteId);
@@ -439,19 +431,17 @@ export class Relay {
   }
 
   #end(info: CloseInfo): void {
-    this.#ended = true;
-    for (const passenger of this.#passengers) passenger.link.close(info);
+    this.#ended = info;
+    this.#turns.end();
+    this.#replies.end(info);
+    const passengers = [...this.#passengers];
     this.#passengers.clear();
     this.#byLocal.clear();
     this.#byRemote.clear();
+    for (const passenger of passengers) passenger.link.close(info);
   }
 }
 
-/** Writes another recipient into a channel message: the number's four bytes, in place. */
-function renumber(payload: Uint8Array, recipient: number): Uint8Array {
-  payload[1] = recipient >>> 24;
-  payload[2] = recipient >>> 16;
-  payload[3] = recipient >>> 8;
-  payload[4] = recipient;
-  return payload;
+function violation(why: string): ProtocolError {
+  return new ProtocolError({ what: "Cannot pass a message on", why });
 }

@@ -17,7 +17,7 @@ interface Request {
 export class RemoteForwards {
   readonly #owners = new Map<string, Passenger>();
   /** Sessions with agent or display forwarding; the latest to ask is served first. */
-  readonly #askers = new Map<RelayedChannel, { readonly passenger: Passenger; readonly kind: string }>();
+  readonly #askers = new Map<string, Map<RelayedChannel, Passenger>>();
 
   /** What a global request would change once the server has agreed; undefined: it is not passed on. */
   changeFor(passenger: Passenger, request: GlobalRequest): ((answer: Uint8Array) => void) | undefined {
@@ -29,9 +29,8 @@ export class RemoteForwards {
         const owner = this.#owners.get(key);
         if (owner !== undefined && owner !== passenger) return undefined; // somebody else's, as sshd would refuse it
         return (answer) => {
-          const settled = key.endsWith(":0") && answer.length >= 4
-            ? key.slice(0, -1) + new Reader(answer).uint32()
-            : key;
+          const allocated = name === "tcpip-forward" && key.endsWith(":0") && answer.length >= 4;
+          const settled = allocated ? key.slice(0, -1) + new Reader(answer).uint32() : key;
           this.#owners.set(settled, passenger);
           passenger.forwards.add(settled);
         };
@@ -53,9 +52,16 @@ export class RemoteForwards {
   /** A session asked for something that makes the server open channels. */
   noteRequest(passenger: Passenger, channel: RelayedChannel, type: string): void {
     if (type === "auth-agent-req@openssh.com") {
-      this.#askers.set(channel, { passenger, kind: "auth-agent@openssh.com" });
+      this.#asks(channel, passenger, "auth-agent@openssh.com");
     }
-    if (type === "x11-req") this.#askers.set(channel, { passenger, kind: "x11" });
+    if (type === "x11-req") this.#asks(channel, passenger, "x11");
+  }
+
+  #asks(channel: RelayedChannel, passenger: Passenger, kind: string): void {
+    const askers = this.#askers.get(kind) ?? new Map<RelayedChannel, Passenger>();
+    askers.delete(channel); // to the end: the latest is served first
+    askers.set(channel, passenger);
+    this.#askers.set(kind, askers);
   }
 
   /** Whom a channel that the server opens is for. */
@@ -67,24 +73,29 @@ export class RemoteForwards {
         const port = reader.uint32();
         const exact = this.#owners.get(`tcp:${host}:${port}`);
         if (exact) return exact;
-        // Some servers name the address they bound, not the one they were asked for: the port then decides.
+        // Some servers name the address they bound, not the one they were asked for: the port then decides, where
+        // it can only be one's.
+        const owners = new Set<Passenger>();
         for (const [key, owner] of this.#owners) {
-          if (key.startsWith("tcp:") && key.endsWith(`:${port}`)) return owner;
+          if (key.startsWith("tcp:") && key.endsWith(`:${port}`)) owners.add(owner);
         }
-        return undefined;
+        return owners.size === 1 ? [...owners][0] : undefined;
       }
       case "forwarded-streamlocal@openssh.com":
         return this.#owners.get(`unix:${new Reader(open.data).utf8()}`);
+      case "auth-agent@openssh.com":
+      case "x11":
+        return [...this.#askers.get(open.type)?.values() ?? []].at(-1);
       default:
-        return [...this.#askers.values()].findLast(({ kind }) => kind === open.type)?.passenger;
+        return undefined;
     }
   }
 
   forget(channel: RelayedChannel): void {
-    this.#askers.delete(channel);
+    for (const askers of this.#askers.values()) askers.delete(channel);
   }
 
-  /** Drops all of a passenger's listeners; returns what must be sent to the server for that. */
+  /** Drops all that a passenger asked for; returns what must be sent to the server for that. */
   release(passenger: Passenger): Request[] {
     const requests: Request[] = [];
     for (const key of passenger.forwards) {
@@ -92,6 +103,9 @@ export class RemoteForwards {
       requests.push(cancelRequest(key));
     }
     passenger.forwards.clear();
+    for (const askers of this.#askers.values()) {
+      for (const [channel, asker] of askers) if (asker === passenger) askers.delete(channel);
+    }
     return requests;
   }
 }

@@ -17,6 +17,7 @@ export class SessionTurns {
   readonly #taken = new Set<RelayedChannel>();
   readonly #open = new Set<RelayedChannel>();
   readonly #start: (channel: RelayedChannel) => void;
+  readonly #retries = new Map<RelayedChannel, ReturnType<typeof setTimeout>>();
   #limit: number;
   #proven = 0;
 
@@ -30,7 +31,7 @@ export class SessionTurns {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#retries.size;
   }
 
   ask(channel: RelayedChannel): void {
@@ -52,20 +53,36 @@ export class SessionTurns {
     this.#taken.delete(channel);
     channel.state = "waiting";
     const retry = () => {
-      if (channel.passenger === undefined) return; // forgotten when it left
+      this.#retries.delete(channel);
       this.#waiting.unshift(channel);
       this.#next();
     };
-    setTimeout(retry, RETRY_DELAY_MS * 2 ** Math.min(channel.refusals, RETRIES));
+    const delayMs = RETRY_DELAY_MS * 2 ** Math.min(channel.refusals, RETRIES);
+    this.#retries.set(channel, setTimeout(retry, delayMs));
     return true;
   }
 
+  /** A session is over, or nobody wants it any more. */
   ended(channel: RelayedChannel): void {
+    this.drop(channel);
     this.#taken.delete(channel);
     this.#open.delete(channel);
+    this.#next();
+  }
+
+  /** Takes one that waits out of the queue, without starting another. */
+  drop(channel: RelayedChannel): void {
+    clearTimeout(this.#retries.get(channel));
+    this.#retries.delete(channel);
     const index = this.#waiting.indexOf(channel);
     if (index >= 0) this.#waiting.splice(index, 1);
-    this.#next();
+  }
+
+  /** The link is gone: nothing opens any more. */
+  end(): void {
+    for (const timer of this.#retries.values()) clearTimeout(timer);
+    this.#retries.clear();
+    this.#waiting.length = 0;
   }
 
   #next(): void {
