@@ -1,7 +1,7 @@
 import { formatDuration } from "../base/format_duration.ts";
 import { loadJob } from "../job/load.ts";
 import { actionsOf, type Plan, type PlannedAction, type PlannedStep } from "../job/plan.ts";
-import { makePlan } from "../job/run_job.ts";
+import { makePlan } from "../job/make_plan.ts";
 import { plainText } from "../report/plain_text.ts";
 import { helpSpec, readArguments } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";

@@ -1,5 +1,5 @@
 import { type CommandLine, numberOf, type OptionSpec, usage } from "./arguments.ts";
-import type { PlanJobOptions } from "../job/run_job.ts";
+import type { PlanJobOptions } from "../job/make_plan.ts";
 
 /** Options of `run` and `plan`. */
 export const taskOptionSpecs: readonly OptionSpec[] = [

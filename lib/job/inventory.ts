@@ -1,6 +1,6 @@
 import { JobFileError, TargetError, UsageError } from "../base/errors.ts";
 import { nearestName } from "../base/nearest_name.ts";
-import { dirname, join, resolve } from "../deps/std_path.ts";
+import { dirname, join, resolve } from "../deps/node_path.ts";
 
 const what = "Cannot use the inventory";
 

@@ -1,5 +1,5 @@
 import { JobFileError } from "../base/errors.ts";
-import { basename, isAbsolute, resolve } from "../deps/std_path.ts";
+import { basename, isAbsolute, resolve } from "../deps/node_path.ts";
 import type { HostEntry } from "./inventory.ts";
 import type { ActionStep, ExecStep, Job, Step, Strategy } from "./job.ts";
 import { JobProblemsError, type Problem } from "./problems.ts";

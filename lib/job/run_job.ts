@@ -1,19 +1,9 @@
 import type { ConnectOptions } from "../host/connect.ts";
-import { findHosts } from "./find_hosts.ts";
 import type { Job, JobDefinition } from "./job.ts";
 import type { JobConnect } from "./job_host.ts";
-import { type Plan, planJob } from "./plan.ts";
+import type { PlanJobOptions } from "./make_plan.ts";
+import type { Plan } from "./plan.ts";
 import { JobRun } from "./run.ts";
-
-/** What planning a job may be given. */
-export interface PlanJobOptions {
-  /** Instead of the job's own hosts: groups, destinations, ranges. */
-  readonly hosts?: string | readonly string[];
-  /** Instead of the inventory.yaml beside the task file or in the current directory. */
-  readonly inventory?: string;
-  /** What local paths are relative to; default: the current directory. */
-  readonly cwd?: string;
-}
 
 /** What a run may be given: how to plan it, how to connect, and how to go about it. */
 export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
@@ -28,18 +18,6 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
 }
 
 /**
- * Everything that {@linkcode runJob} would do, without doing it: hosts resolved, every step filled in, local files
- * looked for. Contacts nobody.
- *
- * @throws {CarpoolError} for a job, an inventory or a host pattern that cannot be used.
- */
-export async function makePlan(job: Job | JobDefinition, options: PlanJobOptions = {}): Promise<Plan> {
-  const checked = "checked" in job ? job : (await import("./check.ts")).checkJob(job, undefined);
-  const hosts = await findHosts(options.hosts ?? checked.hosts, { ...options, taskFile: checked.file });
-  return await planJob(checked, hosts, options);
-}
-
-/**
  * Runs a job: hosts in parallel, the steps of a host in order over one connection, each host until its first failure.
  *
  * ```ts ignore
@@ -51,6 +29,7 @@ export async function makePlan(job: Job | JobDefinition, options: PlanJobOptions
 export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): JobRun {
   const { hosts, inventory, cwd, parallel, retryDelayMs, connect, signal, ...connectOptions } = options;
   const plan = async (): Promise<Plan> => {
+    const { makePlan } = await import("./make_plan.ts");
     const made = await makePlan(job, { hosts, inventory, cwd });
     if (connect === undefined) await checkConfig(made, connectOptions);
     return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };

@@ -4,7 +4,8 @@ import type { RunEvent } from "../../lib/base/run_event.ts";
 import { checkJob } from "../../lib/job/check.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
 import { planJob } from "../../lib/job/plan.ts";
-import { runPlan, type RunPlanOptions, type RunResult } from "../../lib/job/run.ts";
+import { runPlan } from "../../lib/job/run.ts";
+import type { RunPlanOptions, RunResult } from "../../lib/job/run_all.ts";
 import { type FakeAnswer, type FakeCall, FakeHost } from "./fake_host.ts";
 
 /** A run of a job over fake hosts, with everything that happened. */

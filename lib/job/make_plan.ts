@@ -1,0 +1,25 @@
+import { findHosts } from "./find_hosts.ts";
+import type { Job, JobDefinition } from "./job.ts";
+import { type Plan, planJob } from "./plan.ts";
+
+/** What planning a job may be given. */
+export interface PlanJobOptions {
+  /** Instead of the job's own hosts: groups, destinations, ranges. */
+  readonly hosts?: string | readonly string[];
+  /** Instead of the inventory.yaml beside the task file or in the current directory. */
+  readonly inventory?: string;
+  /** What local paths are relative to; default: the current directory. */
+  readonly cwd?: string;
+}
+
+/**
+ * Everything that `runJob` would do, without doing it: hosts resolved, every step filled in, local files
+ * looked for. Contacts nobody.
+ *
+ * @throws {CarpoolError} for a job, an inventory or a host pattern that cannot be used.
+ */
+export async function makePlan(job: Job | JobDefinition, options: PlanJobOptions = {}): Promise<Plan> {
+  const checked = "checked" in job ? job : (await import("./check.ts")).checkJob(job, undefined);
+  const hosts = await findHosts(options.hosts ?? checked.hosts, { ...options, taskFile: checked.file });
+  return await planJob(checked, hosts, options);
+}

@@ -1,0 +1,120 @@
+import {
+  type HostStatus,
+  type RunEndEvent,
+  type RunEvent,
+  runEventVersion,
+  type StepInfo,
+} from "../base/run_event.ts";
+import type { HostShare } from "./job.ts";
+import type { JobConnect } from "./job_host.ts";
+import { actionsOf, type Plan, type PlannedHost } from "./plan.ts";
+import { type HostResult, runHost } from "./run_host.ts";
+
+/** What a run may be given. */
+export interface RunPlanOptions {
+  /** How to reach a host. */
+  readonly connect: JobConnect;
+  /** Stops the run: remote commands are ended, no further host is begun, and the result says so. */
+  readonly signal?: AbortSignal;
+  /** Before the first retry of a step, doubling with each up to 10 s; default 1000. */
+  readonly retryDelayMs?: number;
+}
+
+/** What came of a run. */
+export interface RunResult extends Omit<RunEndEvent, "type" | "atMs" | "hosts"> {
+  /** In the order of the plan. */
+  readonly hosts: readonly HostResult[];
+}
+
+/** Goes over the hosts of a plan, telling everything to `emit`, which makes it wait when the reader is far behind. */
+export async function runAll(
+  plan: Plan,
+  options: RunPlanOptions & { readonly signal: AbortSignal },
+  emit: (event: RunEvent) => Promise<void>,
+): Promise<RunResult> {
+  const { connect, signal, retryDelayMs = 1000 } = options;
+  const startedAtMs = Date.now();
+  const names = plan.hosts.map(({ host }) => host);
+  await emit({
+    type: "run-start",
+    version: runEventVersion,
+    atMs: startedAtMs,
+    job: plan.job,
+    hosts: names,
+    steps: stepsOf(plan.hosts[0]),
+  });
+  const results = new Map<string, HostResult>();
+  const tally: Record<HostStatus, number> = { ok: 0, failed: 0, unreachable: 0, skipped: 0, interrupted: 0 };
+  const stopReason = () => {
+    if (signal.aborted) return "stopped from here";
+    const { maxFailures, maxUnreachable } = plan.strategy;
+    if (tally.failed > limitOf(maxFailures, names.length)) {
+      return `${tally.failed} hosts failed (maxFailures)`;
+    }
+    if (tally.unreachable > limitOf(maxUnreachable, names.length)) {
+      return `${tally.unreachable} hosts were unreachable (maxUnreachable)`;
+    }
+    return undefined;
+  };
+  const work = async (host: PlannedHost) => {
+    const reason = stopReason();
+    const result = reason === undefined
+      ? await runHost(host, { connect, signal, retryDelayMs, emit })
+      : await skip(host, reason, emit);
+    results.set(host.host, result);
+    tally[result.status]++;
+  };
+  for (const batch of batchesOf(plan)) {
+    const queue = batch.values();
+    const lane = async () => {
+      for (const host of queue) await work(host);
+    };
+    await Promise.all(Array.from({ length: Math.min(plan.strategy.parallel, batch.length) }, lane));
+  }
+  const hosts = plan.hosts.flatMap(({ host }) => results.get(host) ?? []);
+  const connections = hosts.reduce((sum, host) => sum + host.connections, 0);
+  const status = signal.aborted
+    ? "interrupted"
+    : tally.failed > 0
+    ? "failed"
+    : tally.unreachable > 0
+    ? "unreachable"
+    : "ok";
+  const end = { job: plan.job, status, connections, durationMs: Date.now() - startedAtMs } as const;
+  await emit({ type: "run-end", atMs: Date.now(), ...end, hosts: tally });
+  return { ...end, hosts };
+}
+
+function stepsOf(host: PlannedHost | undefined): StepInfo[] {
+  return actionsOf(host?.steps ?? []).map(({ step, kind, title }) => ({ step, kind, title }));
+}
+
+function* batchesOf({ hosts, strategy }: Plan): Generator<readonly PlannedHost[]> {
+  const size = strategy.batch === undefined
+    ? hosts.length
+    : Math.max(1, limitOf(strategy.batch, hosts.length));
+  for (let i = 0; i < hosts.length; i += size) yield hosts.slice(i, i + size);
+}
+
+/** A share as a number of hosts; a percentage is rounded down. */
+function limitOf(share: HostShare | undefined, hosts: number): number {
+  if (share === undefined) return Infinity;
+  return typeof share === "number" ? share : Math.floor(hosts * parseFloat(share) / 100);
+}
+
+async function skip(
+  { host, steps }: PlannedHost,
+  reason: string,
+  emit: (event: RunEvent) => Promise<void>,
+): Promise<HostResult> {
+  const result: HostResult = {
+    host,
+    status: "skipped",
+    reason,
+    steps: { ok: 0, failed: 0, unknown: 0, skipped: 0, notRun: actionsOf(steps).length },
+    connections: 0,
+    durationMs: 0,
+  };
+  await emit({ type: "host-end", atMs: Date.now(), ...result });
+  return result;
+}
