@@ -9,26 +9,113 @@
  *
  * Run as a program it is the `carpool` command.
  *
+ * What stands here loads little: each function brings in its part when it is first called, so that a program which only
+ * imports Carpool, and `carpool --help`, start as fast as one that does not.
+ *
  * @module
  */
+import type { ConnectOptions } from "./lib/host/connect.ts";
+import { Fleet, type FleetAnswer, type FleetOptions } from "./lib/host/fleet.ts";
+import { DeferredRun, type Run } from "./lib/job/deferred_run.ts";
+import type { Host } from "./lib/host/host.ts";
+import type { Job, JobDefinition } from "./lib/job/job.ts";
+import type { LoadOptions } from "./lib/job/load.ts";
+import type { RunJobOptions } from "./lib/job/run_job.ts";
+import type { MasterInfo } from "./lib/master/master.ts";
+
 export {
   CarpoolError,
   ChannelError,
+  type ChannelErrorCode,
+  type CommandEnd,
   CommandError,
   CopyError,
-  FleetError,
+  type CopyErrorCode,
+  type ErrorParts,
   HostKeyError,
+  type HostKeyErrorCode,
   JobFileError,
   LinkError,
+  type LinkErrorCode,
   MasterError,
+  type MasterErrorCode,
   type Outcome,
   ProtocolError,
   TargetError,
+  type TargetErrorCode,
   UsageError,
 } from "./lib/base/errors.ts";
-export { connect, type ConnectOptions } from "./lib/host/connect.ts";
-export { type CopyOptions, type CopyProgress, type CopyResult } from "./lib/host/copy_options.ts";
-export { type ExecOptions, type ExecResult, type PtyOptions } from "./lib/host/exec_options.ts";
-export { Fleet, fleet, type FleetAnswer, type FleetOptions } from "./lib/host/fleet.ts";
-export { Host, type ShellValue, type SpawnOptions } from "./lib/host/host.ts";
-export { RemoteProcess, type RemoteStatus } from "./lib/host/remote_process.ts";
+export type { CloseInfo } from "./lib/channel/link.ts";
+export type { CopyOptions, CopyProgress, CopyResult } from "./lib/host/copy_options.ts";
+export type { ExecOptions, ExecResult, PtyOptions } from "./lib/host/exec_options.ts";
+export type { FleetAnswer, FleetOptions };
+export { Fleet };
+export type { ShellValue, SpawnOptions } from "./lib/host/host.ts";
+export type { Host };
+export type { RemoteProcess, RemoteStatus } from "./lib/host/remote_process.ts";
+export type { Run };
+export { job } from "./lib/job/job.ts";
+export type { ConnectOptions, Job, JobDefinition, LoadOptions, MasterInfo, RunJobOptions };
+export type { Destination, StrictHostKeyChecking, Target, TargetOptions } from "./lib/target/target.ts";
+export type { Prompter } from "./lib/target/prompter.ts";
+
+/**
+ * Connects to a host: an alias of `ssh_config`, `user@host:port`, `ssh://…`. Rides the live master of the same
+ * identity, or starts one that outlives this process by its linger time; `controlMaster: "no"` makes a private
+ * connection. Rejects with `TargetError` (nothing was contacted), `LinkError` or `HostKeyError`, each saying what
+ * failed, where, why, and what to do.
+ *
+ * ```ts ignore
+ * await using web = await connect("deploy@web1");
+ * const { code, stdout } = await web.exec("uname -sr");
+ * ```
+ */
+export async function connect(destination: string, options: ConnectOptions = {}): Promise<Host> {
+  return await (await import("./lib/host/connect.ts")).connect(destination, options);
+}
+
+/**
+ * Many hosts as one. Nothing is contacted until there is something to do; each host is connected to once, and stays so
+ * until the fleet is disposed. Throws `TargetError` for a range that cannot be read.
+ *
+ * ```ts ignore
+ * await using all = fleet(["web[01-20]", "db1"], { parallel: 32 });
+ * for await (const { host, result, error } of all.exec("uptime")) console.log(host, result?.stdout ?? error);
+ * ```
+ */
+export function fleet(hosts: readonly string[], options: FleetOptions = {}): Fleet {
+  return new Fleet(hosts, options);
+}
+
+/**
+ * Reads and checks a task file, YAML or TypeScript: a path, or a name in `tasks/`. Rejects with `JobFileError`, which
+ * names line and column, and contacts nobody.
+ */
+export async function loadJob(pathOrName: string, options: LoadOptions = {}): Promise<Job> {
+  return await (await import("./lib/job/load.ts")).loadJob(pathOrName, options);
+}
+
+/**
+ * Runs a job: hosts in parallel, the steps of a host in order over one connection, each host until its first failure.
+ *
+ * ```ts ignore
+ * const run = runJob(await loadJob("deploy"), { hosts: "web[01-20]" });
+ * for await (const event of run) if (event.type === "step-end") console.log(event.host, event.step, event.status);
+ * console.log((await run.result).status);
+ * ```
+ */
+export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): Run {
+  return new DeferredRun(async () => (await import("./lib/job/run_job.ts")).runJob(job, options));
+}
+
+/** Every live master of this user's: Carpool's own, and the OpenSSH masters it rides. */
+export async function masters(): Promise<MasterInfo[]> {
+  return await (await import("./lib/master/keeper_client.ts")).listMasters();
+}
+
+if (import.meta.main) {
+  // Not a literal path: a program that imports this module has no use for the command line, its reports and the demo
+  // in its module graph.
+  const { main } = await import(new URL("./lib/cli/main.ts", import.meta.url).href);
+  Deno.exit(await main(Deno.args));
+}

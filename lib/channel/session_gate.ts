@@ -1,5 +1,5 @@
 import { ChannelError } from "../base/errors.ts";
-import { delay } from "../deps/std_async.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { OPEN_FAILURE } from "../wire/messages.ts";
 import type { Connection } from "./connection.ts";
 import { Session } from "./session.ts";
@@ -72,7 +72,7 @@ export class SessionGate {
         this.#release();
         if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) throw error;
       }
-      await delay(RETRY_DELAY_MS * 2 ** Math.min(refusals, RETRIES), { signal });
+      await delay(RETRY_DELAY_MS * 2 ** Math.min(refusals, RETRIES), undefined, { signal });
     }
   }
 

@@ -11,6 +11,8 @@ export const targetOptionSpecs: readonly OptionSpec[] = [
   { name: "port", letter: "p", kind: "text" },
   { name: "socket", letter: "S", kind: "text" },
   { name: "agent", letter: "A", kind: "flag" },
+  { name: "no-share", kind: "flag" },
+  { name: "fresh", kind: "flag" },
   { name: "verbose", letter: "v", kind: "flag" },
 ];
 
@@ -23,7 +25,8 @@ Connecting, as in ssh:
   -l, --user NAME        log in as
   -p, --port N           connect to this port
   -o, --option K=VALUE   any option of ssh_config; may be given again
-  -S, --socket PATH      the control socket
+  -S, --socket PATH      the control socket of a live master; none: do not share
+      --no-share         a connection of this command's own (also --fresh)
   -A, --agent            forward the agent
   -v, --verbose          say more`;
 
@@ -39,6 +42,7 @@ export function targetOptionsOf(command: string, line: CommandLine): ConnectOpti
     port: numberOf(command, line, "port", 1, 65535),
     configLines: lines.length > 0 ? lines : undefined,
     controlPath: line.text("socket"),
+    share: line.flag("no-share") || line.flag("fresh") ? false : undefined,
     forwardAgent: line.flag("agent") ? true : undefined,
   };
 }

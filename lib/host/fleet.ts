@@ -1,6 +1,5 @@
-import { pooledMap } from "../deps/std_async.ts";
 import { expandHostRange } from "../target/host_range.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
+import type { ConnectOptions } from "./connect.ts";
 import type { ExecOptions, ExecResult } from "./exec_options.ts";
 import type { Host } from "./host.ts";
 
@@ -18,18 +17,8 @@ export interface FleetAnswer<Result> {
 }
 
 /**
- * Many hosts as one. Nothing is contacted until there is something to do; each host is connected to once, and stays
- * so until the fleet is disposed.
- *
- * ```ts ignore
- * await using all = fleet(["web[01-20]", "db1"], { parallel: 32 });
- * for await (const { host, result, error } of all.exec("uptime")) console.log(host, result?.stdout ?? error);
- * ```
+ * Many hosts as one: connects to each when there is something to do, once, until it is disposed.
  */
-export function fleet(hosts: readonly string[], options: FleetOptions = {}): Fleet {
-  return new Fleet(hosts, options);
-}
-
 export class Fleet implements AsyncDisposable {
   /** Destinations, ranges expanded, each once, in order. */
   readonly hosts: readonly string[];
@@ -45,7 +34,7 @@ export class Fleet implements AsyncDisposable {
   host(name: string): Promise<Host> {
     let connecting = this.#connections.get(name);
     if (connecting === undefined) {
-      connecting = connect(name, this.#options);
+      connecting = import("./connect.ts").then(({ connect }) => connect(name, this.#options));
       this.#connections.set(name, connecting);
       connecting.then(
         (host) => host.closed.then(() => this.#connections.delete(name)),
@@ -60,15 +49,27 @@ export class Fleet implements AsyncDisposable {
     return this.each((host) => host.exec(command, options));
   }
 
-  /** Does anything with every host, `parallel` at a time; yields each answer in the order of the hosts. */
-  each<Result>(work: (host: Host) => Promise<Result>): AsyncIterable<FleetAnswer<Result>> {
-    return pooledMap(this.#options.parallel ?? 32, this.hosts, async (name): Promise<FleetAnswer<Result>> => {
-      try {
-        return { host: name, result: await work(await this.host(name)) };
-      } catch (error) {
-        return { host: name, error };
+  /** Does anything with every host, `parallel` at a time; yields each answer as it comes. */
+  async *each<Result>(work: (host: Host) => Promise<Result>): AsyncGenerator<FleetAnswer<Result>> {
+    const waiting = [...this.hosts];
+    const running = new Map<string, Promise<FleetAnswer<Result>>>();
+    const parallel = Math.max(1, this.#options.parallel ?? 32);
+    while (waiting.length > 0 || running.size > 0) {
+      for (const name of waiting.splice(0, parallel - running.size)) {
+        running.set(name, this.#answer(name, work));
       }
-    });
+      const answer = await Promise.race(running.values());
+      running.delete(answer.host);
+      yield answer;
+    }
+  }
+
+  async #answer<Result>(name: string, work: (host: Host) => Promise<Result>): Promise<FleetAnswer<Result>> {
+    try {
+      return { host: name, result: await work(await this.host(name)) };
+    } catch (error) {
+      return { host: name, error };
+    }
   }
 
   async close(): Promise<void> {

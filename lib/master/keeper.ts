@@ -1,6 +1,6 @@
 import { toRecord } from "../base/error_record.ts";
 import { CarpoolError, MasterError } from "../base/errors.ts";
-import { join } from "../deps/std_path.ts";
+import { join } from "../deps/node_path.ts";
 import type { Link } from "../channel/link.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target } from "../target/target.ts";

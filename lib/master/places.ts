@@ -1,5 +1,5 @@
 import { MasterError } from "../base/errors.ts";
-import { join } from "../deps/std_path.ts";
+import { join } from "../deps/node_path.ts";
 
 /** The keeper's own protocol; a Carpool with another number runs a keeper of its own beside. */
 export const KEEPER_PROTOCOL = 1;

@@ -1,6 +1,6 @@
 import { CarpoolError, MasterError } from "../base/errors.ts";
 import type { Link } from "../channel/link.ts";
-import { join } from "../deps/std_path.ts";
+import { join } from "../deps/node_path.ts";
 import { ControlClient, openControlLink } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target } from "../target/target.ts";
