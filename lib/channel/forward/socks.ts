@@ -71,7 +71,7 @@ export class SocksParser {
     let reply: Uint8Array | undefined;
     try {
       this.#offset = 0;
-      const version = this.#byte();
+      let version = this.#byte();
       if (version !== 4 && version !== 5) throw new Refusal(`the first byte is ${version}, neither 4 nor 5`);
       if (version === 5 && !this.#greeted) {
         this.#greeting();
@@ -79,8 +79,9 @@ export class SocksParser {
         this.#greeted = true;
         this.#bytes = this.#bytes.subarray(this.#offset);
         this.#offset = 0;
-        if (this.#byte() !== 5) throw new Refusal("the request is not SOCKS 5");
+        version = this.#byte();
       }
+      if (this.#greeted && version !== 5) throw new Refusal("the request is not SOCKS 5");
       const target = version === 5 ? this.#request5() : this.#request4();
       return { kind: "request", reply, target, rest: this.#bytes.subarray(this.#offset) };
     } catch (thrown) {

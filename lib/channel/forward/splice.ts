@@ -78,13 +78,17 @@ async function sendAll(
 
 /** Channel to socket, up to the channel's EOF. */
 async function receiveAll(socket: LocalSocket, bytes: ChannelBytes): Promise<void> {
+  let held = 0;
   try {
     for (let chunk = await bytes.next(); chunk !== undefined; chunk = await bytes.next()) {
+      held = chunk.length;
       await writeAll(socket, chunk);
-      bytes.consumed(chunk.length);
+      bytes.consumed(held);
+      held = 0;
     }
     await socket.closeWrite();
   } catch {
+    bytes.consumed(held);
     // Nobody reads any more, but what is still being sent may matter: only this direction ends.
     bytes.stop();
   }
