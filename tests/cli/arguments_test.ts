@@ -78,8 +78,10 @@ Deno.test("the letters become the options of connect", async () => {
     port: 22,
     configLines: ["X=y"],
     controlPath: "sock",
+    share: undefined,
     forwardAgent: true,
   });
+  assertEquals(targetOptionsOf("exec", await read(["--no-share"])).share, false);
 });
 
 Deno.test("places to copy are read as scp reads them", () => {
