@@ -18,7 +18,7 @@ export interface Link extends AsyncDisposable {
   readonly where: string;
   /** Sends one message. The link owns `payload` from here on. After the end it is dropped: watch {@linkcode closed}. */
   send(payload: Uint8Array): void;
-  /** Bytes accepted by {@linkcode send} that have not left yet. */
+  /** Bytes accepted by {@linkcode send} that have not left yet; 0 once the link has ended. */
   readonly queuedBytes: number;
   /** Resolves when {@linkcode queuedBytes} has fallen below the link's low-water mark, or the link has ended. */
   drained(): Promise<void>;

@@ -48,7 +48,7 @@ export class MemoryLink implements Link {
   }
 
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#ended ? 0 : this.#queuedBytes;
   }
 
   drained(): Promise<void> {

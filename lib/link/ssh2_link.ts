@@ -201,6 +201,7 @@ class Ssh2Link implements Link {
   }
 
   get queuedBytes(): number {
+    if (this.#ended) return 0;
     // While keys are being exchanged nothing may leave but the exchange itself.
     const waiting = this.#protocol._queue?.reduce((sum, packet) => sum + packet.length, 0) ?? 0;
     return this.#carrier.writableLength + waiting;
