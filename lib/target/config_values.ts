@@ -163,12 +163,6 @@ export const addKeysToAgent: ReadValue = (directive) => {
   return /^\d/.test(args[0]) ? [seconds(args[0], directive)] : flagOr("ask", "confirm")(directive);
 };
 
-/** Its bits in octal. */
-export const octalMask: ReadValue = (directive) => {
-  const typed = single(directive);
-  return /^0*[0-7]{1,3}$/.test(typed) ? [typed] : directive.fail(`${show(typed)} is not an octal mode`);
-};
-
 /** Where to listen and where to connect, not taken apart: forwards are named in warnings only. */
 export const forward: ReadValue = ({ args, keyword, fail }) => {
   if (args.length < 1 || args.length > 2 || args.includes("")) {

@@ -1,4 +1,5 @@
 import { TargetError } from "../base/errors.ts";
+import { parseAddress } from "./local_network.ts";
 import type { Destination } from "./target.ts";
 
 /**
@@ -23,7 +24,8 @@ export function parseDestination(text: string): Destination {
   const refuse: Refuse = (why, fix) => {
     throw new TargetError("bad-destination", {
       what: "Cannot use the destination",
-      where: quoted(text),
+      // Somebody may have put a password into it.
+      where: quoted(text.replace(/^(ssh:\/\/[^:@/]*):[^@]*@/i, "$1:…@")),
       why,
       fix: fix ?? "write alias, user@host, user@host:port, user@[IPv6]:port or ssh://user@host:port",
     });
@@ -93,7 +95,9 @@ function readHostPort(text: string, refuse: Refuse): Parts {
   if (colon < 0) return { host: text };
   // Two colons are no port: a bare IPv6 address, perhaps with a zone.
   if (text.indexOf(":", colon + 1) >= 0) {
-    if (!/^[0-9a-f:.]+(%[\w.-]+)?$/i.test(text)) refuse("it has more than one colon and is no IPv6 address");
+    if (!/^[0-9a-f:.]+(%[\w.-]+)?$/i.test(text) || parseAddress(text) === undefined) {
+      refuse("it has more than one colon and is no IPv6 address");
+    }
     return { host: text };
   }
   return { host: text.slice(0, colon), port: text.slice(colon + 1) };

@@ -161,7 +161,7 @@ for (const name of ["ForwardX11Trusted", "GatewayPorts", "StreamLocalBindUnlink"
 harmless("ForwardX11Timeout", v.time);
 harmless("XAuthLocation", v.text);
 harmless("ExitOnForwardFailure", v.flag);
-harmless("StreamLocalBindMask", v.octalMask);
+harmless("StreamLocalBindMask", v.text);
 harmless("PermitRemoteOpen", v.words);
 warned("ChannelTimeout", v.words, "idle channels are not closed");
 const tunnels = v.flagOr("ethernet", "point-to-point");
