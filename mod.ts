@@ -16,11 +16,7 @@
  */
 import type { ConnectOptions } from "./lib/host/connect.ts";
 import { Fleet, type FleetAnswer, type FleetOptions } from "./lib/host/fleet.ts";
-import { DeferredRun, type Run } from "./lib/job/deferred_run.ts";
 import type { Host } from "./lib/host/host.ts";
-import type { Job, JobDefinition } from "./lib/job/job.ts";
-import type { LoadOptions } from "./lib/job/load.ts";
-import type { RunJobOptions } from "./lib/job/run_job.ts";
 import type { MasterInfo } from "./lib/master/master.ts";
 
 export {
@@ -53,9 +49,11 @@ export { Fleet };
 export type { ShellValue, SpawnOptions } from "./lib/host/host.ts";
 export type { Host };
 export type { RemoteProcess, RemoteStatus } from "./lib/host/remote_process.ts";
-export type { Run };
-export { job } from "./lib/job/job.ts";
-export type { ConnectOptions, Job, JobDefinition, LoadOptions, MasterInfo, RunJobOptions };
+export { type Job, job, type JobDefinition } from "./lib/job/job.ts";
+export { loadJob, type LoadOptions } from "./lib/job/load.ts";
+export { type JobRun } from "./lib/job/run.ts";
+export { runJob, type RunJobOptions } from "./lib/job/run_job.ts";
+export type { ConnectOptions, MasterInfo };
 export type { Destination, StrictHostKeyChecking, Target, TargetOptions } from "./lib/target/target.ts";
 export type { Prompter } from "./lib/target/prompter.ts";
 
@@ -85,27 +83,6 @@ export async function connect(destination: string, options: ConnectOptions = {})
  */
 export function fleet(hosts: readonly string[], options: FleetOptions = {}): Fleet {
   return new Fleet(hosts, options);
-}
-
-/**
- * Reads and checks a task file, YAML or TypeScript: a path, or a name in `tasks/`. Rejects with `JobFileError`, which
- * names line and column, and contacts nobody.
- */
-export async function loadJob(pathOrName: string, options: LoadOptions = {}): Promise<Job> {
-  return await (await import("./lib/job/load.ts")).loadJob(pathOrName, options);
-}
-
-/**
- * Runs a job: hosts in parallel, the steps of a host in order over one connection, each host until its first failure.
- *
- * ```ts ignore
- * const run = runJob(await loadJob("deploy"), { hosts: "web[01-20]" });
- * for await (const event of run) if (event.type === "step-end") console.log(event.host, event.step, event.status);
- * console.log((await run.result).status);
- * ```
- */
-export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): Run {
-  return new DeferredRun(async () => (await import("./lib/job/run_job.ts")).runJob(job, options));
 }
 
 /** Every live master of this user's: Carpool's own, and the OpenSSH masters it rides. */
