@@ -1,7 +1,6 @@
 import { CarpoolError, ProtocolError } from "../base/errors.ts";
 import type { Link } from "../channel/link.ts";
 import { FramedLink } from "../link/framed_link.ts";
-import { SlabReader } from "../link/slab_reader.ts";
 import {
   decodeMuxForward,
   decodeMuxHello,
@@ -40,6 +39,9 @@ export interface ControlledMaster {
 const SESSION_DESCRIPTORS = 3;
 const STDIO_DESCRIPTORS = 2;
 
+/** A client that announces a large packet and sends none of it costs no more than this. */
+const MAX_READ_BYTES = 16 * 1024;
+
 /** A packet holds no more, even where each character takes three bytes. */
 const MAX_INFO_LENGTH = Math.floor((MUX_MAX_PACKET_BYTES - 64) / 3);
 
@@ -72,14 +74,12 @@ function hasVanished(error: unknown): boolean {
 class ControlSession {
   readonly #conn: Deno.Conn;
   readonly #master: ControlledMaster;
-  readonly #reader: SlabReader;
   readonly #frames = new MuxFrames();
   #greeted = false;
   #boarded = false;
 
   constructor(conn: Deno.Conn, master: ControlledMaster) {
     this.#conn = conn;
-    this.#reader = new SlabReader(conn);
     this.#master = master;
   }
 
@@ -193,7 +193,10 @@ class ControlSession {
    * taken for the next packet. (Read the ordinary way, the descriptors themselves are dropped by the kernel.)
    */
   async #refusePassenger(id: number, descriptors: number, what: string): Promise<void> {
-    while (!this.#frames.skip(descriptors)) if (!await this.#fill()) return;
+    for (let drained = 0; drained < descriptors; drained++) {
+      if (!await this.#fill(1)) return;
+      this.#frames.skip(1);
+    }
     const reason = `Carpool does not take ${what} this way yet: use ssh -O proxy`;
     await this.#write(encodeMuxRefusal(MUX.FAILURE, id, reason));
   }
@@ -202,14 +205,19 @@ class ControlSession {
     for (;;) {
       const packet = this.#frames.take();
       if (packet) return packet;
-      if (!await this.#fill()) return undefined;
+      if (!await this.#fill(this.#frames.missing)) return undefined;
     }
   }
 
-  async #fill(): Promise<boolean> {
-    const bytes = await this.#reader.read();
-    if (bytes === null) return false;
-    this.#frames.push(bytes);
+  /**
+   * Never asks for more than must come. A read stops in front of a byte that carries a descriptor, and the runtime
+   * takes a read that came short for the last of what is there: it would wait for news that has arrived already.
+   */
+  async #fill(bytes: number): Promise<boolean> {
+    const buffer = new Uint8Array(Math.min(bytes, MAX_READ_BYTES));
+    const count = await this.#conn.read(buffer);
+    if (count === null) return false;
+    this.#frames.push(buffer.subarray(0, count));
     return true;
   }
 

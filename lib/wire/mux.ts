@@ -180,6 +180,13 @@ export class MuxFrames {
     return packet.subarray(4, 4 + length);
   }
 
+  /** How many bytes must come at least before there can be another packet. */
+  get missing(): number {
+    if (this.#size < 4) return 4 - this.#size;
+    const first = this.#chunks[0];
+    return Math.max(0, 4 + uint32(first.length >= 4 ? first : this.#copy(4)) - this.#size);
+  }
+
   take(): MuxPacket | undefined {
     const bytes = this.takeBytes();
     if (bytes === undefined) return undefined;
