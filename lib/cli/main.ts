@@ -40,6 +40,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "find or start the master, asking here what must be asked",
     load: async () => (await import("./open.ts")).open,
   },
+  forward: {
+    synopsis: "-L|-R|-D … <host>",
+    summary: "add a forward to the host's master",
+    load: async () => (await import("./forward.ts")).forward,
+  },
   masters: {
     synopsis: "",
     summary: "every live master: host, pid, age, sessions, lingering, RTT",

@@ -1,6 +1,8 @@
 import { type CarpoolError, ChannelError, CommandError, LinkError, type Outcome } from "../base/errors.ts";
 import { shellJoin, shellQuote } from "../base/shell_quote.ts";
 import type { Connection } from "../channel/connection.ts";
+import type { Forward } from "../channel/forward/forward.ts";
+import type { ForwardRequest } from "../channel/forward/forward_spec.ts";
 import type { CloseInfo } from "../channel/link.ts";
 import type { Session } from "../channel/session.ts";
 import { SessionGate } from "../channel/session_gate.ts";
@@ -174,6 +176,22 @@ export class Host implements AsyncDisposable {
     ]);
     await using sftp = await openSftp(await this.#session(options.signal), options.signal);
     return await fetchFromHost(sftp, remote, local, options);
+  }
+
+  /**
+   * Forwards a port or a Unix socket until the handle is disposed: `{ local, to }` listens here, `{ remote, to }` on the
+   * host, `{ dynamic }` here as a SOCKS proxy. Throws `UsageError`, or `ForwardError` when it cannot listen.
+   *
+   * ```ts ignore
+   * await using fwd = await web.forward({ local: 8080, to: "db:5432" });
+   * ```
+   */
+  async forward(request: ForwardRequest, options: { readonly signal?: AbortSignal } = {}): Promise<Forward> {
+    const [{ forwardSpec }, { openForward }] = await Promise.all([
+      import("../channel/forward/forward_spec.ts"),
+      import("../channel/forward/forward.ts"),
+    ]);
+    return await openForward(this.#connection, forwardSpec(request), options);
   }
 
   /** A session of this host's connection, for those who build on it; waits its turn like any other. */

@@ -21,6 +21,13 @@ export function toForwardSpec(forward: MuxForward): ForwardSpec {
   }
 }
 
+/** A forward as a request on a control socket has it. */
+export function toMuxForward(spec: ForwardSpec): MuxForward {
+  const type =
+    { local: MUX_FORWARD.LOCAL, remote: MUX_FORWARD.REMOTE, dynamic: MUX_FORWARD.DYNAMIC }[spec.kind];
+  return { type, listen: spec.listen, connect: spec.connect ?? { host: "", port: 0 } };
+}
+
 /** The same for the same forward. */
 export function forwardKey(forward: MuxForward): string {
   const { type, listen, connect } = forward;
