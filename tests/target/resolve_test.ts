@@ -226,7 +226,8 @@ Match sessiontype exec
 });
 
 Deno.test("Match localnetwork looks at this machine's addresses", async () => {
-  const config = "Match localnetwork 127.0.0.0/8\n  Port 5\nMatch localnetwork 203.0.113.0/24\n  User wrong\n";
+  const config =
+    "Match localnetwork 127.0.0.0/8\n  Port 5\nMatch localnetwork 203.0.113.0/24\n  User wrong\n";
   const target = await resolve(config, "a");
   assertEquals([target.port, target.user !== "wrong"], [5, true]);
   assertMatch((await refusal("Match localnetwork 127.0.0.1/8\n")).message, /is no network/);
