@@ -85,7 +85,10 @@ export class Forward implements AsyncDisposable {
     return this.#connections.count;
   }
 
-  /** Stops listening, on the server too, and ends the connections through it. Idempotent. */
+  /**
+   * Stops listening, on the server too, and ends the connections through it. Idempotent. A Unix socket made by sshd
+   * keeps its file, as sshd never removes one: the server's StreamLocalBindUnlink lets the next forward take it.
+   */
   close(): Promise<void> {
     return this.end({ how: "closed", why: "the forward was closed" });
   }
