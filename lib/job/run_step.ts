@@ -1,4 +1,5 @@
-import { CarpoolError, type Outcome } from "../base/errors.ts";
+import { CarpoolError, CopyError, type Outcome } from "../base/errors.ts";
+import { dirname } from "../deps/node_path.ts";
 import type { ErrorInfo, RunEvent, StepEndEvent } from "../base/run_event.ts";
 import { delay } from "../deps/std_async.ts";
 import { quotePath } from "../host/command_line.ts";
@@ -202,6 +203,7 @@ async function copyOnce(
     },
   };
   try {
+    if (action.kind === "fetch") await makeParents(action.to);
     const done = await host[action.kind](action.from, action.to, options);
     return { status: "ok", outcome: null, code: null, signal: null, timedOut: false, bytes: done.bytes };
   } catch (error) {
@@ -209,6 +211,20 @@ async function copyOnce(
     return { ...fromError(error, action, context.signal), timedOut };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** `to: ./logs/{host}.log` works in a fresh checkout: the directories above the file are made. */
+async function makeParents(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw new CopyError("local-failed", {
+      what: "Cannot make the local directory",
+      where: dirname(path),
+      why: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
   }
 }
 

@@ -41,7 +41,6 @@ async function project(): Promise<string> {
   await Deno.writeTextFile(`${cwd}/tasks/deploy.yaml`, jobFile);
   await Deno.mkdir(`${cwd}/dist/sub`, { recursive: true });
   await Deno.writeTextFile(`${cwd}/dist/sub/a.txt`, "hello\n");
-  await Deno.mkdir(`${cwd}/got`);
   return cwd;
 }
 
@@ -91,6 +90,7 @@ Deno.test("runJob does the same from the module, and tells it as events", async 
     const run = runJob(await loadJob("deploy", { cwd }), {
       cwd,
       configFile: sshd.configFile,
+      share: false,
       retryDelayMs: 1,
     });
     const events: RunEvent[] = [];
