@@ -28,17 +28,23 @@ const KEYWORD_OPTIONS = [
   ...["controlPersist", "identityFile"],
 ] as const satisfies readonly (keyof TargetOptions)[];
 
+/** What the caller asked for, as keywords of ssh_config and the words behind them; without `configLines`. */
+export function namedOptions(
+  options: TargetOptions,
+): { readonly keyword: string; readonly words: string[] }[] {
+  return KEYWORD_OPTIONS.flatMap((name) => {
+    const value = options[name];
+    const words = (Array.isArray(value) ? value : value === undefined ? [] : [value]).map(spell);
+    return words.length === 0 ? [] : [{ keyword: name[0].toUpperCase() + name.slice(1), words }];
+  });
+}
+
 /** Takes in what the caller asked for: before any file is read, so that it wins. */
 export function applyOptions(options: TargetOptions, settings: Settings): void {
-  for (const name of KEYWORD_OPTIONS) {
-    const value = options[name];
-    if (value === undefined) continue;
-    const words = (Array.isArray(value) ? value : [value]).map(spell);
-    if (words.length === 0) continue;
+  for (const { keyword, words } of namedOptions(options)) {
+    const where = `option ${keyword[0].toLowerCase()}${keyword.slice(1)}`;
     // Each IdentityFile is a line of its own.
-    for (const args of name === "identityFile" ? words.map((word) => [word]) : [words]) {
-      const where = `option ${name}`;
-      const keyword = name[0].toUpperCase() + name.slice(1);
+    for (const args of keyword === "IdentityFile" ? words.map((word) => [word]) : [words]) {
       const directive = { keyword, args, rest: args.join(" "), fail: failAt(where) };
       applyDirective(directive, { where, fromUser: true, active: true }, settings);
     }
