@@ -68,8 +68,8 @@ async function carryThrough(
   } catch (error) {
     if (!(error instanceof ChannelError)) throw error;
     throw new LinkError("proxy-failed", {
-      what: `Cannot connect through the jump host ${via.where}`,
-      where: next.where,
+      what: "Cannot connect through the jump host",
+      where: `${next.where} via ${via.where}`,
       why: error.why,
       fix: "check the address as the jump host sees it, and that it allows TCP forwarding",
       cause: error,

@@ -1,0 +1,149 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { run as start } from "../support/run.ts";
+import { shell } from "../support/shells.ts";
+import { startSshd } from "../support/sshd.ts";
+import { TempHome } from "../support/temp_home.ts";
+import { carpool } from "./carpool.ts";
+
+/** `carpool: what: where: why; what to do`, on one line of standard error. */
+function assertFourParts(stderr: string, parts: readonly string[]): void {
+  const lines = stderr.trimEnd().split("\n");
+  assertEquals(lines.length, 1, `one line expected:\n${stderr}`);
+  assertMatch(lines[0], /^carpool: [A-Z][^:]+: .+: .+; .+$/, "what: where: why; fix");
+  for (const part of parts) assertStringIncludes(lines[0], part);
+}
+
+Deno.test("bad input gets one clear message in four parts, the right exit status, and nothing half-done", async (t) => {
+  await using sshd = await startSshd({});
+  await using home = await TempHome.make();
+  const options = ["-F", sshd.configFile, "-o", "ControlMaster=no", "-o", "BatchMode=yes"];
+  const run = (...args: string[]) =>
+    carpool(args, { cwd: home.path, env: home.env, clearEnv: true, deadlineMs: 60_000 });
+  const untouched = () => assertEquals([...Deno.readDirSync(sshd.home)].map(({ name }) => name), []);
+
+  await t.step("an unknown host", async () => {
+    const { code, stderr, stdout } = await run("exec", ...options, "no-such-host.invalid", "--", "true");
+    assertEquals([code, stdout], [255, ""]);
+    assertFourParts(stderr, ["Cannot connect", "no-such-host.invalid:", "does not resolve", "spelling"]);
+  });
+
+  await t.step("a refused port", async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    listener.close();
+    const { code, stderr } = await run("exec", ...options, "-p", `${port}`, "test", "--", "true");
+    assertEquals(code, 255);
+    assertFourParts(stderr, ["Cannot connect", `:${port}`, "connection refused", "check the port"]);
+  });
+
+  await t.step("a wrong key", async () => {
+    const other = join(home.path, "other_key");
+    const args = ["-q", "-t", "ed25519", "-N", "", "-f", other];
+    await start(sshd.openssh.sshKeygen, args, { env: { ...home.env, ...sshd.openssh.env } });
+    const alone = [
+      "-F",
+      "none",
+      "-o",
+      "ControlMaster=no",
+      "-o",
+      "BatchMode=yes",
+      "-o",
+      `UserKnownHostsFile=${sshd.knownHostsFile}`,
+    ];
+    const wrong = await run(
+      "exec",
+      ...alone,
+      "-i",
+      other,
+      "-o",
+      "IdentitiesOnly=yes",
+      "-p",
+      `${sshd.port}`,
+      `${sshd.user}@${sshd.host}`,
+      "--",
+      "true",
+    );
+    assertEquals(wrong.code, 255);
+    assertFourParts(wrong.stderr, [`${sshd.user}@${sshd.host}:${sshd.port}`, "other_key", "publickey"]);
+  });
+
+  await t.step("an unreachable jump host", async () => {
+    const { code, stderr } = await run("exec", ...options, "-J", "nobody@127.0.0.1:1", "test", "--", "true");
+    assertEquals(code, 255);
+    assertFourParts(stderr, ["Cannot connect", "nobody@127.0.0.1:1", "refused"]);
+  });
+
+  await t.step("a jump host that cannot reach the target", async () => {
+    const jump = `${sshd.user}@${sshd.host}:${sshd.port}`;
+    const { code, stderr } = await run("exec", ...options, "-J", jump, "-p", "1", "127.0.0.1", "--", "true");
+    assertEquals(code, 255);
+    assertFourParts(stderr, ["through the jump host", jump, "127.0.0.1:1", "check the address"]);
+  });
+
+  await t.step("a missing local file", async () => {
+    const { code, stderr } = await run("copy", ...options, "no-such-file.txt", "test:there.txt");
+    assertEquals(code, 2); // found before anything is contacted, as a bad file is
+    assertFourParts(stderr, ["no-such-file.txt"]);
+    untouched();
+  });
+
+  await t.step("a malformed task file, before anything is contacted", async () => {
+    const before = sshd.connections();
+    await home.write("tasks/bad.yaml", "hosts: [test]\nsteps:\n  - exec: true\n    timout: 3s\n");
+    const { code, stderr } = await run("run", "bad", ...options);
+    assertEquals(code, 2);
+    assertMatch(stderr, /bad\.yaml:4:5/);
+    assertStringIncludes(stderr, "timout");
+    assertStringIncludes(stderr, "timeout");
+    assertEquals(sshd.connections(), before);
+  });
+
+  await t.step("an unknown option", async () => {
+    const { code, stderr } = await run("exec", "--tmeout", "3s", "test", "--", "true");
+    assertEquals(code, 2);
+    assertFourParts(stderr, ["--tmeout", "there is no such option", "--timeout"]);
+  });
+
+  await t.step("an unknown option of ssh_config", async () => {
+    const { code, stderr } = await run("exec", ...options, "-o", "Prot=22", "test", "--", "true");
+    assertEquals(code, 2);
+    assertFourParts(stderr, ["Prot", "Port"]);
+  });
+
+  await t.step("an unknown host key, with nobody to ask", async () => {
+    const { code, stderr } = await run(
+      ...["exec", "-F", "none", "-o", "ControlMaster=no", "-i", sshd.identityFile, "-p", `${sshd.port}`],
+      ...[`${sshd.user}@${sshd.host}`, "--", "true"],
+    );
+    assertEquals(code, 255);
+    assertFourParts(stderr, [`${sshd.host}`, "SHA256:"]);
+    assert(!(await exists(join(home.path, ".ssh/known_hosts"))));
+  });
+
+  await t.step("a remote disk that is full leaves the old file whole and no other", async () => {
+    // A limit on file sizes ends writes as a full disk does, and needs no file system of our own. bash reads .bashrc
+    // when sshd starts it.
+    await using full = await startSshd({ loginShell: await shell("bash") });
+    await Deno.writeTextFile(join(full.home, ".bashrc"), "trap '' XFSZ; ulimit -f 256\n");
+    await home.write("big", "x".repeat(3_000_000));
+    await home.write("small", "small\n");
+    const copy = (name: string) =>
+      run("copy", "-F", full.configFile, "-o", "ControlMaster=no", name, "test:file");
+    assertEquals((await copy("small")).code, 0);
+    const { code, stderr } = await copy("big");
+    assertEquals(code, 1);
+    assertFourParts(stderr, [`${full.host}:${full.port}`, "file"]);
+    assertEquals([...Deno.readDirSync(full.home)].map(({ name }) => name).toSorted(), [".bashrc", "file"]);
+    assertEquals(await Deno.readTextFile(join(full.home, "file")), "small\n");
+  });
+});
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
