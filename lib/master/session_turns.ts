@@ -18,6 +18,8 @@ export class SessionTurns {
   readonly #open = new Set<RelayedChannel>();
   readonly #start: (channel: RelayedChannel) => void;
   readonly #retries = new Map<RelayedChannel, ReturnType<typeof setTimeout>>();
+  readonly #lastTurn = new WeakMap<Passenger, number>();
+  #turn = 0;
   #limit: number;
   #proven = 0;
 
@@ -88,20 +90,28 @@ export class SessionTurns {
   #next(): void {
     while (this.#taken.size < this.#limit && this.#waiting.length > 0) {
       const channel = this.#waiting.splice(this.#fairest(), 1)[0];
+      if (channel.passenger) this.#lastTurn.set(channel.passenger, ++this.#turn);
       this.#taken.add(channel);
       this.#start(channel);
     }
   }
 
-  /** The first of the passenger that holds the fewest slots: one with a hundred waiting cannot starve another. */
+  /**
+   * The first of the passenger that holds the fewest slots, and among equals of the one whose last turn is longest
+   * ago: one with a hundred waiting cannot starve another.
+   */
   #fairest(): number {
     const held = new Map<Passenger | undefined, number>();
     for (const { passenger } of this.#taken) held.set(passenger, (held.get(passenger) ?? 0) + 1);
     let best = 0;
     let fewest = Infinity;
+    let oldest = Infinity;
     this.#waiting.forEach(({ passenger }, index) => {
       const count = held.get(passenger) ?? 0;
-      if (count < fewest) [best, fewest] = [index, count];
+      const turn = (passenger && this.#lastTurn.get(passenger)) ?? 0;
+      if (count < fewest || (count === fewest && turn < oldest)) {
+        [best, fewest, oldest] = [index, count, turn];
+      }
     });
     return best;
   }
