@@ -38,6 +38,8 @@ export interface SessionPty {
 
 export interface StartOptions {
   readonly pty?: SessionPty;
+  /** Ask for agent forwarding; a server that forbids it, or has it already, is silent about it. */
+  readonly agent?: boolean;
   /** Variables to ask for; the server takes those that its AcceptEnv allows and is silent about the rest. */
   readonly env?: Readonly<Record<string, string>>;
   /** Bytes from the remote side; must lead to {@linkcode Session.consumed} sooner or later. */
@@ -101,6 +103,7 @@ export class Session {
         this.#resolveEnded(this.#end(lost));
       },
     });
+    if (options.agent) channel.notify("auth-agent-req@openssh.com");
     for (const [name, value] of Object.entries(options.env ?? {})) {
       channel.notify("env", encodeEnvRequest(name, value));
     }

@@ -6,6 +6,7 @@ import type { ForwardRequest } from "../channel/forward/forward_spec.ts";
 import type { CloseInfo } from "../channel/link.ts";
 import type { Session } from "../channel/session.ts";
 import { SessionGate } from "../channel/session_gate.ts";
+import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import type { Target } from "../target/target.ts";
 import { commandLine } from "./command_line.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
@@ -32,6 +33,7 @@ export type ShellValue = string | number | boolean | readonly (string | number)[
  * many things at a time as the server's session limit lets; the rest waits its turn.
  */
 export class Host implements AsyncDisposable {
+  /** What the destination came to, after ssh_config. */
   readonly target: Target;
   /** Resolves when the connection has ended for good, with how; never rejects. */
   readonly closed: Promise<CloseInfo>;
@@ -43,6 +45,7 @@ export class Host implements AsyncDisposable {
   #reconnecting: Promise<void> | undefined;
   #closing = false;
 
+  /** @ignore Use {@linkcode connect}. */
   constructor(connection: Connection, target: Target, options: HostOptions = {}) {
     this.target = target;
     this.#maxSessions = options.maxSessions;
@@ -94,12 +97,17 @@ export class Host implements AsyncDisposable {
 
   /**
    * Runs a command through the remote login shell and waits for it. Resolves whatever its exit status was; rejects
-   * only when it could not be run (`error.outcome` is `not-started`) or its end is not known (`unknown`).
+   * only when it could not be run (`error.outcome` is `not-started`) or its end is not known (`unknown`). This form gives
+   * standard output and standard error as bytes.
    */
   exec(
     command: string,
     options: ExecOptions & { readonly encoding: "bytes" },
   ): Promise<ExecResult<Uint8Array>>;
+  /**
+   * Runs a command through the remote login shell and waits for it, its output as text (UTF-8). Resolves whatever its
+   * exit status was; rejects only when it could not be run or its end is not known.
+   */
   exec(command: string, options?: ExecOptions & { readonly encoding?: "utf8" }): Promise<ExecResult>;
   async exec(
     command: string,
@@ -141,7 +149,8 @@ export class Host implements AsyncDisposable {
     const { pty, timeoutMs, signal } = options;
     const line = commandLine(command, options);
     const session = await this.#session(signal);
-    return new RemoteProcess(session, line, { env: this.target.env, pty, timeoutMs, signal }, sink);
+    const agent = forwardedAgentOf(this.target) !== undefined;
+    return new RemoteProcess(session, line, { env: this.target.env, agent, pty, timeoutMs, signal }, sink);
   }
 
   /**
@@ -156,8 +165,10 @@ export class Host implements AsyncDisposable {
   };
 
   /**
-   * Copies a local file or tree to the host; see `copyToHost` for what goes where. Every file is written under a
-   * temporary name and renamed, so that a break never leaves half a file under the real one.
+   * Copies a local file or tree to the host. A `local` that ends in `/` is its contents, otherwise it is itself; into
+   * `remote` where that is a directory or ends in `/`, otherwise as `remote`. Modes and times are kept. Every file is
+   * written under a temporary name and renamed, so that a break never leaves half a file under the real one. What cannot
+   * be copied is left out and named in the `CopyError` at the end.
    */
   async copy(local: string, remote: string, options: CopyOptions = {}): Promise<CopyResult> {
     const [{ openSftp }, { copyToHost }] = await Promise.all([
@@ -168,7 +179,10 @@ export class Host implements AsyncDisposable {
     return await copyToHost(sftp, local, remote, options);
   }
 
-  /** Copies a remote file or tree here; see `fetchFromHost`. */
+  /**
+   * Copies a remote file or tree here; what goes where is as for {@linkcode Host.copy}, with the sides exchanged. Nothing
+   * is ever written outside `local`, whatever names the server sends. Throws `CopyError`.
+   */
   async fetch(remote: string, local: string, options: CopyOptions = {}): Promise<CopyResult> {
     const [{ openSftp }, { fetchFromHost }] = await Promise.all([
       import("./sftp_session.ts"),
@@ -194,7 +208,7 @@ export class Host implements AsyncDisposable {
     return await openForward(this.#connection, forwardSpec(request), options);
   }
 
-  /** A session of this host's connection, for those who build on it; waits its turn like any other. */
+  /** @ignore A session of this host's connection, for the rest of Carpool; waits its turn like any other. */
   openSession(signal?: AbortSignal): Promise<Session> {
     return this.#session(signal);
   }
@@ -214,6 +228,7 @@ export class Host implements AsyncDisposable {
     return this.#connection.close();
   }
 
+  /** Closes, as {@linkcode Host.close} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -5,11 +5,13 @@ import type { PtyOptions } from "./exec_options.ts";
 
 /** How a remote process ended; the first three fields are those of `Deno.CommandStatus`. */
 export interface RemoteStatus {
+  /** `code === 0`. */
   readonly success: boolean;
   /** The exit status; null unless `outcome` is `exited`. */
   readonly code: number | null;
   /** The signal's name without SIG; null unless `outcome` is `signalled`. */
   readonly signal: string | null;
+  /** What became of it. */
   readonly outcome: Outcome;
   /** Whether `timeoutMs` ran out. */
   readonly timedOut: boolean;
@@ -21,6 +23,8 @@ export interface RemoteStatus {
 export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly pty?: boolean | PtyOptions;
+  /** Ask for agent forwarding. */
+  readonly agent?: boolean;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -36,8 +40,11 @@ const GRACE_MS = 2000;
  * a status, `kill`. Disposing it ends it.
  */
 export class RemoteProcess implements AsyncDisposable {
+  /** What the process reads; closing it is its end of file. */
   readonly stdin: WritableStream<Uint8Array>;
+  /** What the process writes; unread, it stops the process once the channel's window is full. */
   readonly stdout: ReadableStream<Uint8Array>;
+  /** Like `stdout`; empty with a pseudo-terminal. */
   readonly stderr: ReadableStream<Uint8Array>;
   /** Resolves when the process is over and its output has all arrived; never rejects. */
   readonly status: Promise<RemoteStatus>;
@@ -46,6 +53,7 @@ export class RemoteProcess implements AsyncDisposable {
   #ended = false;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
 
+  /** @ignore Use {@linkcode Host.spawn}. */
   constructor(session: Session, command: string, options: ProcessOptions = {}, sink?: OutputSink) {
     this.#session = session;
     const consumed = (bytes: number) => session.consumed(bytes);
@@ -61,6 +69,7 @@ export class RemoteProcess implements AsyncDisposable {
     session.start({ kind: "exec", command }, {
       env: options.env,
       pty: ptyOf(options.pty),
+      agent: options.agent,
       onOutput: sink
         ? (data, stream) => {
           sink(data, stream);
