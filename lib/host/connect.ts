@@ -3,7 +3,7 @@ import { Connection } from "../channel/connection.ts";
 import { keepAlive } from "../channel/keepalive.ts";
 import type { Link } from "../channel/link.ts";
 import type { Opened } from "../master/keeper_client.ts";
-import { findControlPath, openMaster, ride } from "../master/ride.ts";
+import { findControlPath, openMaster, ride, type RideOptions } from "../master/ride.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
 import { Host } from "./host.ts";
@@ -12,6 +12,7 @@ import { Host } from "./host.ts";
 export interface ConnectOptions extends TargetOptions {
   /** Who answers questions; default: the terminal or SSH_ASKPASS, as ssh(1) would choose; nobody without them. */
   readonly prompter?: Prompter;
+  /** Gives up connecting; the call rejects with the signal's own reason. */
   readonly signal?: AbortSignal;
   /** `false`: a private connection in this process, as with `controlMaster: "no"`; default `true`. */
   readonly share?: boolean;
@@ -35,12 +36,7 @@ export async function connect(destination: string, options: ConnectOptions = {})
   const { target, prompter } = await prepare(destination, options);
   const shared = options.share !== false && await wantsToShare(target, options, prompter);
   if (shared) {
-    const rideOptions = {
-      prompter,
-      unknowable: unknowableOptions(options),
-      lingerMs: target.controlPersistMs,
-      maxSessions: options.maxSessions,
-    };
+    const rideOptions = rideOptionsOf(target, options, prompter);
     try {
       const link = await ride(target, { ...rideOptions, signal: options.signal });
       return new Host(new Connection(link), target, {
@@ -48,7 +44,7 @@ export async function connect(destination: string, options: ConnectOptions = {})
         reconnect: async () => new Connection(await ride(target, rideOptions)),
       });
     } catch (error) {
-      if (!(error instanceof MasterError)) throw error;
+      if (!(error instanceof MasterError) || isAboutThePathAskedFor(error, target, options)) throw error;
       prompter.notice(`Not sharing the connection to ${target.where}: ${reasonOf(error)}`);
     }
   }
@@ -77,34 +73,63 @@ async function openPrivateLink(target: Target, prompter: Prompter, signal?: Abor
   return await openLink(target, { prompter, signal });
 }
 
+/** `-S path` that cannot be used is wrong use; a ControlPath of ssh_config that cannot be used is only said. */
+function isAboutThePathAskedFor(error: MasterError, target: Target, options: ConnectOptions): boolean {
+  const about = error.code === "foreign-socket" || error.code === "bad-path";
+  return about && options.controlPath !== undefined && error.where === target.controlPath;
+}
+
 async function wantsToShare(target: Target, options: ConnectOptions, prompter: Prompter): Promise<boolean> {
-  if (target.controlMaster === "no" || options.controlPath?.toLowerCase() === "none") return false;
+  if (target.controlMaster === "no" || target.controlPathIsNone) return false;
   if (Deno.build.os === "windows") {
     prompter.notice("Not sharing the connection between processes: there are no Unix sockets here");
     return false;
   }
   if (target.controlMaster !== "ask" && target.controlMaster !== "autoask") return true;
+  if (!prompter.interactive) {
+    prompter.notice(
+      `Not sharing the connection to ${target.where}: ControlMaster says to ask, and nobody can answer`,
+    );
+    return false;
+  }
   const answer = await prompter.line(`Share the connection to ${target.where}? (yes/no) `, options.signal);
   return /^y(es)?$/i.test(answer?.trim() ?? "");
 }
 
+function rideOptionsOf(target: Target, options: ConnectOptions, prompter: Prompter): RideOptions {
+  return {
+    prompter,
+    unknowable: unknowableOptions(target, options),
+    pathAskedFor: options.controlPath !== undefined,
+    lingerMs: target.controlPersistMs,
+    maxSessions: options.maxSessions,
+  };
+}
+
+const UNKNOWABLE = [
+  "identityFile",
+  "identityAgent",
+  "proxyJump",
+  "proxyCommand",
+  "forwardAgent",
+  "ciphers",
+  "macs",
+  "kexAlgorithms",
+  "hostKeyAlgorithms",
+  "compression",
+  "strictHostKeyChecking",
+  "userKnownHostsFile",
+  "hostKeyAlias",
+] as const;
+
 /** What was asked for here, not in a configuration, and cannot be known of a master that `ssh` started. */
-function unknowableOptions(options: ConnectOptions): string[] {
-  const names = [
-    "identityFile",
-    "identityAgent",
-    "proxyJump",
-    "proxyCommand",
-    "forwardAgent",
-    "ciphers",
-    "macs",
-    "kexAlgorithms",
-    "hostKeyAlgorithms",
-    "compression",
-    "userKnownHostsFile",
-    "hostKeyAlias",
-  ] as const;
-  return names.filter((name) => options[name] !== undefined);
+function unknowableOptions(target: Target, options: ConnectOptions): string[] {
+  const lines = (options.configLines ?? []).map((line) => /^\s*(\w+)/.exec(line)?.[1].toLowerCase());
+  const names: string[] = UNKNOWABLE.filter((name) =>
+    options[name] !== undefined || lines.includes(name.toLowerCase())
+  );
+  // With `yes` ssh wants to be the master itself: one of somebody else's will not do.
+  return target.controlMaster === "yes" ? [...names, "a master of its own (controlMaster yes)"] : names;
 }
 
 function reasonOf(error: CarpoolError): string {
@@ -118,12 +143,9 @@ export async function openMasterFor(
 ): Promise<Opened> {
   const { target, prompter } = await prepare(destination, options);
   return await openMaster(target, {
-    prompter,
+    ...rideOptionsOf(target, options, prompter),
     signal: options.signal,
     bind: options.bind,
-    unknowable: unknowableOptions(options),
-    lingerMs: target.controlPersistMs,
-    maxSessions: options.maxSessions,
   });
 }
 
@@ -132,6 +154,6 @@ export async function controlPathFor(
   destination: string,
   options: ConnectOptions = {},
 ): Promise<string | undefined> {
-  const { target } = await prepare(destination, options);
-  return await findControlPath(target);
+  const { target, prompter } = await prepare(destination, options);
+  return await findControlPath(target, { prompter, pathAskedFor: options.controlPath !== undefined });
 }

@@ -11,15 +11,29 @@ interface Waiting {
 
 /**
  * The questions of one connection attempt, asked of whoever waits for it: the first client with a terminal; when it
- * leaves, the next one. Notices go to all.
+ * leaves, the next one. Notices go to all. When nobody waits any more the attempt is given up.
  */
 export class Asking implements Prompter {
   readonly #waiting: Waiting[] = [];
+  readonly #abandoned = new AbortController();
   #nextId = 0;
+  #missedSomebody = false;
+
+  /** Aborts when the last client that waited has left. */
+  get signal(): AbortSignal {
+    return this.#abandoned.signal;
+  }
+
+  /** Whether something was to be asked while nobody could answer: a client that can may try anew. */
+  get missedSomebody(): boolean {
+    return this.#missedSomebody;
+  }
 
   /** Somebody could answer; more may come. */
   get interactive(): boolean {
-    return this.#waiting.some(({ interactive }) => interactive);
+    const found = this.#waiting.some(({ interactive }) => interactive);
+    this.#missedSomebody ||= !found;
+    return found;
   }
 
   /** Adds a client that waits; the function returned takes its answers, the other one says that it has left. */
@@ -32,10 +46,12 @@ export class Asking implements Prompter {
         client.answers.delete(id);
       },
       leave: () => {
+        if (client.left) return;
         client.left = true;
         this.#waiting.splice(this.#waiting.indexOf(client), 1);
         for (const resolve of client.answers.values()) resolve(null);
         client.answers.clear();
+        if (this.#waiting.length === 0) this.#abandoned.abort();
       },
     };
   }
@@ -55,7 +71,10 @@ export class Asking implements Prompter {
   async #ask(kind: "secret" | "line", prompt: string): Promise<string | null> {
     for (;;) {
       const client = this.#waiting.find(({ interactive }) => interactive);
-      if (client === undefined) return null;
+      if (client === undefined) {
+        this.#missedSomebody = true;
+        return null;
+      }
       const id = this.#nextId++;
       const answer = new Promise<string | null>((resolve) => client.answers.set(id, resolve));
       await client.line.send({ type: "ask", id, kind, prompt }).catch(() => {}); // it leaves: seen below

@@ -1,39 +1,58 @@
 import { fromRecord } from "../base/error_record.ts";
-import { MasterError } from "../base/errors.ts";
+import { CarpoolError, MasterError } from "../base/errors.ts";
 import type { Prompter } from "../target/prompter.ts";
 import { type KeeperAnswer, type KeeperReply, type KeeperRequest, LineConn } from "./keeper_protocol.ts";
 import type { MasterInfo } from "./master.ts";
-import { inspectSocket, type Place, places } from "./places.ts";
+import { inspectSocket, KEEPER_PROTOCOL, type Place, places } from "./places.ts";
 
-/** A keeper that does not answer a connect within this time is wedged. */
-const CONNECT_DEADLINE_MS = 4_000;
+/** A keeper that does not say hello within this time is wedged. It waits for nobody, so a live one takes milliseconds. */
+const HELLO_DEADLINE_MS = 4_000;
 
-/** Connects to a running keeper, wherever it lives; undefined when there is none. Throws for a foreign socket. */
-export async function dialKeeper(
-  environment: Readonly<Record<string, string>>,
-): Promise<{ readonly line: LineConn; readonly place: Place } | undefined> {
-  for (const place of await places(environment)) {
-    const line = await dialPlace(place);
-    if (line) return { line, place };
-  }
-  return undefined;
-}
+/** How soon a keeper's socket is dialled again whose backlog is full. */
+const REDIAL_MS = 10;
 
-/** Connects to the keeper of one place; undefined when nobody listens there. */
+/**
+ * Connects to the keeper of one place; undefined when nobody listens there. Throws `MasterError`: `wedged` when
+ * somebody listens and does not say hello, `foreign-socket` for a socket that is not ours.
+ */
 export async function dialPlace(place: Place): Promise<LineConn | undefined> {
   if (await inspectSocket(place.keeperSocket) === "missing") return undefined;
+  const startedAt = performance.now();
+  const left = () => HELLO_DEADLINE_MS - (performance.now() - startedAt);
+  for (;;) {
+    try {
+      const conn = await Deno.connect({ transport: "unix", path: place.keeperSocket });
+      return await greet(new LineConn(conn), place, left());
+    } catch (error) {
+      if (error instanceof CarpoolError) throw error;
+      if (error instanceof Deno.errors.NotCapable) throw notAllowed(place, error);
+      // A full backlog (EAGAIN) is no sign of death.
+      const busy = error instanceof Deno.errors.WouldBlock ||
+        (error instanceof Error && /os error (11|35)\b/.test(error.message));
+      if (!busy) return undefined; // dead: whoever starts the next keeper replaces it
+      if (left() <= 0) throw wedged(place);
+      await new Promise((resolve) => setTimeout(resolve, REDIAL_MS));
+    }
+  }
+}
+
+/** Waits for the keeper's hello; undefined when it hangs up instead, because it is just leaving. */
+async function greet(line: LineConn, place: Place, deadlineMs: number): Promise<LineConn | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<undefined>((resolve) =>
-    timer = setTimeout(() => resolve(undefined), CONNECT_DEADLINE_MS)
+  const deadline = new Promise<"late">((resolve) =>
+    timer = setTimeout(() => resolve("late"), Math.max(0, deadlineMs))
   );
+  const hello = line.next<KeeperReply>();
+  hello.catch(() => {}); // it may come to nothing after the deadline
   try {
-    const conn = await Promise.race([
-      Deno.connect({ transport: "unix", path: place.keeperSocket }),
-      deadline,
-    ]);
-    return conn && new LineConn(conn);
-  } catch {
-    return undefined; // dead: whoever starts the next keeper replaces it
+    const first = await Promise.race([hello, deadline]);
+    if (first === "late") throw wedged(place);
+    if (first?.type === "hello" && first.protocol === KEEPER_PROTOCOL) return line;
+    line.close();
+    return undefined;
+  } catch (error) {
+    line.close();
+    throw error;
   } finally {
     clearTimeout(timer);
   }
@@ -47,7 +66,10 @@ export interface Opened {
   readonly info: MasterInfo;
 }
 
-/** Has the keeper open a master, answering its questions here. Rejects with the error that the keeper met. */
+/**
+ * Has the keeper open a master, answering its questions here. Rejects with the error that the keeper met; `MasterError`
+ * ("gone") when it leaves before it has answered.
+ */
 export async function askToOpen(
   line: LineConn,
   request: Extract<KeeperRequest, { type: "open" }>,
@@ -57,15 +79,22 @@ export async function askToOpen(
   signal?.throwIfAborted();
   const abort = () => line.close(); // the keeper goes on for the others who wait
   signal?.addEventListener("abort", abort, { once: true });
+  const over = new AbortController(); // takes a question back that nobody waits for any more
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => {});
   try {
     await line.send(request);
     for (;;) {
-      const reply = await line.next<KeeperReply>();
+      const reply = await Promise.race([line.next<KeeperReply>(), failed]);
       signal?.throwIfAborted();
       switch (reply?.type) {
-        case "ask":
-          await line.send(await answer(reply, prompter, signal));
+        case "ask": {
+          const asked = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+          answer(reply, prompter, asked).then((message) => line.send(message)).catch((error) => {
+            if (!over.signal.aborted) reject(error);
+          });
           break;
+        }
         case "notice":
           prompter.notice(reply.message);
           break;
@@ -80,6 +109,7 @@ export async function askToOpen(
   } catch (error) {
     throw signal?.aborted ? signal.reason : error instanceof Deno.errors.BrokenPipe ? keeperGone() : error;
   } finally {
+    over.abort();
     signal?.removeEventListener("abort", abort);
   }
 }
@@ -87,7 +117,7 @@ export async function askToOpen(
 async function answer(
   question: Extract<KeeperReply, { type: "ask" }>,
   prompter: Prompter,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<KeeperAnswer> {
   const { id, kind, prompt } = question;
   const text = kind === "secret"
@@ -111,23 +141,51 @@ export async function listMasters(
   return found;
 }
 
-/** Ends every master of this user's keepers; resolves with how many keepers were told. */
+/** Ends every master of this user's keepers; resolves with how many there were. */
 export async function exitAll(environment: Readonly<Record<string, string>> = {}): Promise<number> {
-  let told = 0;
+  let ended = 0;
   for (const place of await places(environment)) {
     using line = await dialPlace(place) ?? null;
     if (line === null) continue;
     await line.send({ type: "exit-all" });
-    if ((await line.next<KeeperReply>())?.type === "done") told++;
+    const reply = await line.next<KeeperReply>();
+    if (reply?.type === "done") ended += reply.count;
   }
-  return told;
+  return ended;
 }
+
+const GONE = "the keeper has left in the middle of answering";
 
 export function keeperGone(): MasterError {
   return new MasterError("gone", {
     what: "Cannot ride a master",
-    why: "the keeper has left in the middle of answering",
+    why: GONE,
     fix: "try again",
+    outcome: "not-started",
+  });
+}
+
+/** Whether asking again may find another keeper. */
+export function isKeeperGone(error: unknown): boolean {
+  return error instanceof MasterError && error.code === "gone" && error.why === GONE;
+}
+
+function wedged(place: Place): MasterError {
+  return new MasterError("wedged", {
+    what: "Cannot ride a master",
+    where: place.keeperSocket,
+    why: `the keeper did not answer within ${HELLO_DEADLINE_MS / 1000} s`,
+    outcome: "not-started",
+  });
+}
+
+function notAllowed(place: Place, cause: Error): MasterError {
+  return new MasterError("no-keeper", {
+    what: "Cannot talk to the keeper",
+    where: place.directory,
+    why: "this program may not use its sockets",
+    fix: "run with --allow-net --allow-read --allow-write --allow-run",
+    cause,
     outcome: "not-started",
   });
 }

@@ -12,21 +12,32 @@ export type KeeperRequest =
     readonly target: Target;
     /** Where the control socket is to lie; default: in the keeper's own directory, by key. */
     readonly controlPath?: string;
-    readonly lingerMs?: number;
+    /** Milliseconds; `forever` because JSON has no infinity. */
+    readonly lingerMs?: number | "forever";
     readonly maxSessions?: number;
     /** Whether somebody can answer questions at this client. */
     readonly interactive: boolean;
-    /** Ride this control socket of an OpenSSH master instead of connecting. */
-    readonly ride?: { readonly controlPath: string; readonly pid: number };
+    /** Somebody serves this path: ride it instead of connecting. */
+    readonly ride?: Ridden;
   }
   | { readonly type: "list"; readonly probe: boolean }
   | { readonly type: "exit-all" };
+
+/** A live master at a path that the client was told of: OpenSSH's, or one of ours that was bound there. */
+export interface Ridden {
+  readonly controlPath: string;
+  readonly pid: number;
+  /** Options that the client insists on and that cannot be known of an OpenSSH master. */
+  readonly unknowable: readonly string[];
+}
 
 /** What the client answers to a question. */
 export type KeeperAnswer = { readonly type: "answer"; readonly id: number; readonly text: string | null };
 
 /** What the keeper says. */
 export type KeeperReply =
+  /** The first message, at once: a keeper that does not say it is wedged. */
+  | { readonly type: "hello"; readonly protocol: number; readonly pid: number }
   | { readonly type: "ask"; readonly id: number; readonly kind: "secret" | "line"; readonly prompt: string }
   | { readonly type: "notice"; readonly message: string }
   | {
@@ -36,7 +47,7 @@ export type KeeperReply =
     readonly info: MasterInfo;
   }
   | { readonly type: "masters"; readonly masters: readonly MasterInfo[] }
-  | { readonly type: "done" }
+  | { readonly type: "done"; readonly count: number }
   | { readonly type: "failed"; readonly error: ErrorRecord };
 
 /** More than any message needs: a target with a whole environment. */

@@ -1,3 +1,5 @@
+const MAX_TIMER_MS = 0x7fffffff;
+
 /**
  * The linger time of a master: it starts when the last session has left, is broken off by a new one, and is not
  * touched by anybody who merely looks (`check`).
@@ -26,10 +28,16 @@ export class Linger {
     if (held) return this.#clear();
     if (this.#timer !== undefined || this.#lingerMs === Infinity) return;
     this.#lingersUntil = Date.now() + this.#lingerMs;
+    this.#wait(this.#lingerMs);
+  }
+
+  /** Timers hold 24.8 days at most: a longer time takes several. */
+  #wait(ms: number): void {
     this.#timer = setTimeout(() => {
+      if (ms > MAX_TIMER_MS) return this.#wait(ms - MAX_TIMER_MS);
       this.#stopped = true;
       this.#onExpired();
-    }, Math.min(this.#lingerMs, 0x7fffffff));
+    }, Math.min(ms, MAX_TIMER_MS));
   }
 
   stop(): void {

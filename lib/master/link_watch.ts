@@ -47,10 +47,10 @@ export class LinkWatch {
   beforeOpen(): void {
     if (this.#waitingForLife || !this.isQuiet) return;
     this.#waitingForLife = true;
-    const askedAt = this.#steady();
+    const heardAt = this.#relay.lastReceivedAt;
     const timer = setTimeout(() => {
       this.#waitingForLife = false;
-      if (this.#relay.lastReceivedAt > askedAt) this.#offsetMs = this.#wall() - this.#steady();
+      if (this.#relay.lastReceivedAt !== heardAt) this.#offsetMs = this.#wall() - this.#steady();
       else this.#lost(PROBE_DEADLINE_MS);
     }, PROBE_DEADLINE_MS);
     this.#relay.link.closed.then(() => clearTimeout(timer));

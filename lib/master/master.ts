@@ -5,7 +5,9 @@ import { MasterError } from "../base/errors.ts";
 import { memoryLinkPair } from "../link/memory_link.ts";
 import type { MuxForward } from "../wire/mux.ts";
 import { type ControlledMaster, serveControlClient } from "./control_session.ts";
-import { LinkWatch } from "./link_watch.ts";
+import { acceptAll } from "./accept_all.ts";
+import type { Identity } from "./identity.ts";
+import { LinkWatch, type WatchOptions } from "./link_watch.ts";
 import { Linger } from "./linger.ts";
 import type { Log } from "./log.ts";
 import { describeForward, forwardKey, toForwardSpec } from "./mux_forward.ts";
@@ -18,14 +20,20 @@ const BOARDING_MS = 10_000;
 export interface MasterOptions {
   /** The identity it is found by. */
   readonly key: string;
+  /** What it was asked for with. */
+  readonly identity: Identity;
   /** Where its control socket is to lie. */
   readonly controlPath: string;
+  /** The OpenSSH master's own control path, where one is ridden. */
+  readonly ridden?: string;
   readonly destination: { readonly host: string; readonly user: string; readonly port: number };
   /** Milliseconds after the last session; `Infinity`: for ever; 0: with the last passenger. */
   readonly lingerMs: number;
   readonly maxSessions: number;
   readonly aliveIntervalMs: number;
   readonly aliveCountMax: number;
+  /** For tests: see `LinkWatch`. */
+  readonly clocks?: WatchOptions["clocks"];
   readonly kind: "carpool" | "openssh";
   /** Whose process holds the connection: ours, or the OpenSSH master that is ridden. */
   readonly pid: number;
@@ -34,17 +42,25 @@ export interface MasterOptions {
 
 /** What is told about a master, to `carpool masters` and to `-O conninfo`. */
 export interface MasterInfo {
+  /** The name or address that was dialled, after ssh_config. */
   readonly host: string;
+  /** Who is logged in there. */
   readonly user: string;
+  /** The port that was dialled, after ssh_config. */
   readonly port: number;
+  /** Its control socket, for `ssh -S`. */
   readonly controlPath: string;
+  /** The process that holds the connection: the keeper, or the OpenSSH master that is ridden. */
   readonly pid: number;
+  /** `openssh`: a master that `ssh` started, and Carpool rides. */
   readonly kind: "carpool" | "openssh";
+  /** Sessions open on it now, of all its passengers. */
   readonly sessions: number;
   /** ISO 8601. */
   readonly startedAt: string;
   /** ISO 8601; null while something holds it, or when it lingers for ever. */
   readonly lingersUntil: string | null;
+  /** The last round trip to the server that was measured, in milliseconds; null: none yet. */
   readonly rttMs: number | null;
 }
 
@@ -57,7 +73,6 @@ export class Master implements ControlledMaster {
   readonly #linger: Linger;
   readonly #forwards = new Map<string, Forward>();
   readonly #startedAt = new Date();
-  readonly #clients = new Set<Promise<void>>();
   #listener: Deno.Listener | undefined;
   #socketInode: number | null = null;
   #own: Connection | undefined;
@@ -102,11 +117,11 @@ export class Master implements ControlledMaster {
   }
 
   describe(): MasterInfo {
-    const { destination, controlPath, kind, pid } = this.options;
+    const { destination, controlPath, ridden, kind, pid } = this.options;
     const until = this.#linger.until;
     return {
       ...destination,
-      controlPath,
+      controlPath: ridden ?? controlPath,
       pid,
       kind,
       sessions: this.#relay.sessionCount,
@@ -130,16 +145,7 @@ export class Master implements ControlledMaster {
     }
     this.#listener = listener;
     this.#socketInode = (await Deno.lstat(controlPath)).ino;
-    this.#accept(listener);
-  }
-
-  async #accept(listener: Deno.Listener): Promise<void> {
-    for await (const conn of listener) {
-      const client = serveControlClient(conn, this).catch((error) => {
-        this.options.log.error(`a control client of ${this.where} failed`, error);
-      }).finally(() => this.#clients.delete(client));
-      this.#clients.add(client);
-    }
+    acceptAll(listener, (conn) => serveControlClient(conn, this), this.options.log);
   }
 
   board(link: Link): void {
@@ -236,6 +242,7 @@ export class Master implements ControlledMaster {
     const listener = this.#listener;
     if (listener === undefined) return;
     this.#listener = undefined;
+    listener.close(); // first: whoever comes now is told that nobody listens, and looks for another master
     // The socket at the path may be another's by now, if ours was taken for dead.
     try {
       if ((await Deno.lstat(this.options.controlPath)).ino === this.#socketInode) {
@@ -244,7 +251,6 @@ export class Master implements ControlledMaster {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) this.options.log.error("cannot remove a socket", error);
     }
-    listener.close();
   }
 
   /** The texts of the `info` extension: `-O conninfo`, `-O channels`. */

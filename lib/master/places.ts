@@ -1,8 +1,13 @@
 import { MasterError } from "../base/errors.ts";
 import { join } from "../deps/node_path.ts";
+import { LocalAccount } from "../target/local_account.ts";
+import { hashOf } from "./identity.ts";
 
 /** The keeper's own protocol; a Carpool with another number runs a keeper of its own beside. */
 export const KEEPER_PROTOCOL = 1;
+
+/** Keepers of other protocol versions share the directory, and must not take our sockets for theirs. */
+const MASTER_PREFIX = `m${KEEPER_PROTOCOL}-`;
 
 /** `sun_path` less the 18 bytes that OpenSSH needs for its temporary name; Linux has 108 in all, macOS 104. */
 const MAX_SOCKET_PATH_BYTES = (Deno.build.os === "darwin" ? 104 : 108) - 1 - 18;
@@ -16,21 +21,59 @@ export interface Place {
   readonly logFile: string;
   /** Held while a keeper is being started. */
   readonly lockFile: string;
+  /** Where a master of this identity has its control socket. */
+  masterSocket(key: string): string;
+  /** Whether a file of this name in the directory is a control socket of this keeper's, finished or not. */
+  isMasterSocket(name: string): boolean;
 }
 
 /**
  * The places to look for a keeper, the best first, found without relying on the environment: cron jobs, sudo and
  * systemd units have no XDG_RUNTIME_DIR. `/run/user/<uid>/carpool` where that is ours, else below the home, by host
- * name, because homes may be shared between machines. Nothing is made yet.
+ * name, because homes may be shared between machines. Whoever works with another HOME than the account's (a sandbox, a
+ * test) has a keeper of its own there. Nothing is made yet.
  */
 export async function places(environment: Readonly<Record<string, string>> = {}): Promise<Place[]> {
   const found: Place[] = [];
-  const uid = Deno.uid();
+  const { uid, hostName, home } = await whoWeAre(environment);
   const runtime = `/run/user/${uid}`;
-  if (await isOurs(runtime, uid)) found.push(placeAt(join(runtime, "carpool")));
-  const home = environment.HOME ?? Deno.env.get("HOME");
-  if (home) found.push(placeAt(join(home, ".local", "state", "carpool", Deno.hostname())));
+  if (await isOurs(runtime, uid) && await isAccountHome(home)) {
+    found.push(placeAt(join(runtime, "carpool")));
+  }
+  const machine = hostName.length <= 20
+    ? hostName
+    : `${hostName.slice(0, 11)}-${(await hashOf(hostName)).slice(0, 8)}`;
+  if (home) found.push(placeAt(join(home, ".local", "state", "carpool", machine)));
   return found;
+}
+
+async function whoWeAre(environment: Readonly<Record<string, string>>) {
+  try {
+    const home = (environment.HOME || Deno.env.get("HOME") || await accountHome())?.replace(/(?<=.)\/+$/, "");
+    return { uid: Deno.uid(), hostName: Deno.hostname(), home };
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+    throw new MasterError("no-keeper", {
+      what: "Cannot look for the keeper",
+      why: cause.message.replace(/, run again.*/s, ""),
+      fix: "run with --allow-sys=uid,hostname --allow-env=HOME",
+      cause,
+      outcome: "not-started",
+    });
+  }
+}
+
+async function isAccountHome(home: string | undefined): Promise<boolean> {
+  const account = await accountHome();
+  return home === undefined || account === undefined || home === account;
+}
+
+async function accountHome(): Promise<string | undefined> {
+  try {
+    return (await LocalAccount.load({})).home;
+  } catch {
+    return undefined; // an account without an entry, as in some containers
+  }
 }
 
 /** The names of everything in such a directory. */
@@ -40,6 +83,8 @@ export function placeAt(directory: string): Place {
     keeperSocket: join(directory, `keeper-${KEEPER_PROTOCOL}.sock`),
     logFile: join(directory, `keeper-${KEEPER_PROTOCOL}.log`),
     lockFile: join(directory, `keeper-${KEEPER_PROTOCOL}.lock`),
+    masterSocket: (key) => join(directory, `${MASTER_PREFIX}${key}.sock`),
+    isMasterSocket: (name) => name.startsWith(MASTER_PREFIX),
   };
 }
 

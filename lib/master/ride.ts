@@ -1,14 +1,13 @@
-import { CarpoolError, MasterError } from "../base/errors.ts";
+import { MasterError } from "../base/errors.ts";
 import type { Link } from "../channel/link.ts";
-import { join } from "../deps/node_path.ts";
 import { ControlClient, openControlLink } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target } from "../target/target.ts";
 import { hashOf, identityKey } from "./identity.ts";
-import { askToOpen, dialKeeper, keeperGone, type Opened } from "./keeper_client.ts";
-import type { KeeperRequest } from "./keeper_protocol.ts";
-import { inspectSocket, places } from "./places.ts";
-import { startKeeper } from "./start_keeper.ts";
+import { askToOpen, dialPlace, isKeeperGone, type Opened } from "./keeper_client.ts";
+import type { KeeperRequest, LineConn } from "./keeper_protocol.ts";
+import { inspectSocket, type Place, places } from "./places.ts";
+import { keeperInode, startKeeper } from "./start_keeper.ts";
 
 export interface RideOptions {
   readonly prompter: Prompter;
@@ -20,27 +19,26 @@ export interface RideOptions {
   readonly unknowable?: readonly string[];
   /** Bind the control socket at the target's ControlPath (`-M -S path`). */
   readonly bind?: boolean;
+  /** The control path was asked for by name (`-S path`): what cannot be used there is an error, no reason to look on. */
+  readonly pathAskedFor?: boolean;
   readonly lingerMs?: number;
   readonly maxSessions?: number;
 }
 
-/** A master to board: where its control socket lies, and whether this call made the connection. */
-export interface FoundMaster {
-  readonly controlPath: string;
-  readonly started: boolean;
-}
+type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
 
 /**
- * Boards the master for a target, made by the keeper if there is none: our own of the same identity, or a live one of
- * OpenSSH's at the target's ControlPath. Throws the errors of connecting, and `MasterError` ("no-keeper") where no
- * keeper can be had: the caller then makes a private connection, and says so.
+ * Boards the master for a target: one that is alive at its ControlPath, our own of the same identity, or one that the
+ * keeper makes now. Throws the errors of connecting, and `MasterError`: `foreign-socket` or `bad-path` for a path that
+ * was asked for by name, any other where no keeper can be had: the caller then makes a private connection, and says so.
  */
 export async function ride(target: Target, options: RideOptions): Promise<Link> {
   for (let attempt = 1;; attempt++) {
-    const found = await findMaster(target, options);
-    if ("link" in found) return found.link;
+    const link = await boardLive(target, options);
+    if (link) return link;
+    const { controlPath } = await openMaster(target, options);
     try {
-      return await openControlLink(found.controlPath, target.where);
+      return await openControlLink(controlPath, target.where);
     } catch (error) {
       // It may have left between the two: once more, then the truth.
       if (attempt >= 3 || !(error instanceof MasterError) || error.code !== "gone") throw error;
@@ -51,45 +49,58 @@ export async function ride(target: Target, options: RideOptions): Promise<Link> 
 /** Finds or starts the master without boarding it (`carpool open`). */
 export async function openMaster(target: Target, options: RideOptions): Promise<Opened> {
   const request = await requestFor(target, options);
-  return await askKeeper(target, request, options);
+  if (options.bind && target.controlPath) {
+    await inspectSocket(target.controlPath); // said before anything is dialled
+    return await askKeeper(target, { ...request, controlPath: target.controlPath }, options);
+  }
+  const named = await liveNamedMaster(target, options);
+  if (named === undefined) return await askKeeper(target, request, options);
+  try {
+    const unknowable = options.unknowable ?? [];
+    const key = `r${await hashOf(named.controlPath)}`;
+    return await askKeeper(target, { ...request, key, ride: { ...named, unknowable } }, options);
+  } catch (error) {
+    if (!(error instanceof MasterError) || error.code !== "mismatch") throw error;
+    options.prompter.notice(`${error.what}: ${error.where}: ${error.why}; a connection of its own is used`);
+    return await askKeeper(target, request, options);
+  }
 }
 
 /** Where a live master for the target has its socket: our own, or one at its ControlPath. Starts nothing. */
-export async function findControlPath(target: Target): Promise<string | undefined> {
-  const named = await liveOpenSshMaster(target);
-  if (named) return named.controlPath;
+export async function findControlPath(
+  target: Target,
+  options: Pick<RideOptions, "prompter" | "pathAskedFor">,
+): Promise<string | undefined> {
+  const named = await liveNamedMaster(target, options);
+  if (named || options.pathAskedFor) return named?.controlPath;
   const key = await identityKey(target);
   for (const place of await places(target.environment)) {
-    const path = join(place.directory, `${key}.sock`);
-    if (await isAlive(path)) return path;
+    const path = place.masterSocket(key);
+    if (await pidOfMaster(path) !== undefined) return path;
   }
   return undefined;
 }
 
-async function isAlive(path: string): Promise<boolean> {
-  if (await inspectSocket(path) === "missing") return false;
-  try {
-    using client = await ControlClient.connect(path);
-    await client.alive();
-    return true;
-  } catch (error) {
-    if (error instanceof MasterError) return false;
-    throw error;
+/**
+ * Boards a master of the keeper's without asking the keeper: one connect, one turn of a local socket. Where the target
+ * has a ControlPath at which something lies, that comes first: the keeper's link to it, if it rides it already.
+ */
+async function boardLive(target: Target, options: RideOptions): Promise<Link | undefined> {
+  const keys: string[] = [];
+  for (const path of namedPaths(target)) {
+    if (!await liesThere(path, target, options)) continue;
+    // A master that Carpool made is at its own path, and what it was made with must be compared.
+    if (options.unknowable?.length) return undefined;
+    keys.push(`r${await hashOf(path)}`);
   }
-}
-
-async function findMaster(
-  target: Target,
-  options: RideOptions,
-): Promise<FoundMaster | { readonly link: Link }> {
-  const request = await requestFor(target, options);
-  // A live one is boarded without asking the keeper: one connect, one turn of a local socket.
+  if (keys.length === 0) keys.push(await identityKey(target));
   for (const place of await places(target.environment)) {
-    const path = request.controlPath ?? join(place.directory, `${request.key}.sock`);
-    const link = await board(path, target.where);
-    if (link) return { link };
+    for (const key of keys) {
+      const link = await board(place.masterSocket(key), target.where);
+      if (link) return link;
+    }
   }
-  return await askKeeper(target, request, options);
+  return undefined;
 }
 
 async function board(path: string, where: string): Promise<Link | undefined> {
@@ -103,85 +114,103 @@ async function board(path: string, where: string): Promise<Link | undefined> {
   }
 }
 
-async function requestFor(
-  target: Target,
-  options: RideOptions,
-): Promise<Extract<KeeperRequest, { type: "open" }>> {
-  const request = {
-    type: "open" as const,
+async function requestFor(target: Target, options: RideOptions): Promise<OpenRequest> {
+  return {
+    type: "open",
     key: await identityKey(target),
     target: forKeeper(target),
-    lingerMs: finite(options.lingerMs),
+    lingerMs: options.lingerMs === Infinity ? "forever" : options.lingerMs,
     maxSessions: options.maxSessions,
     interactive: options.prompter.interactive,
   };
-  if (options.bind && target.controlPath) return { ...request, controlPath: target.controlPath };
-  const other = await liveOpenSshMaster(target);
-  if (other === undefined) return request;
-  if (options.unknowable?.length) {
-    options.prompter.notice(
-      `Not riding the OpenSSH master at ${other.controlPath}: ${options.unknowable.join(", ")} ` +
-        `was asked for, and which it uses is unknown; a connection of our own is used`,
-    );
-    return request;
-  }
-  return { ...request, key: `ride-${await hashOf(other.controlPath)}`, ride: other };
 }
 
-/** JSON has no infinity: for ever is told as the largest number that a timer can hold anyway. */
-function finite(ms: number | undefined): number | undefined {
-  return ms === Infinity ? Number.MAX_SAFE_INTEGER : ms;
+/** The ControlPath as this OpenSSH and others would write it; none where it was not asked for. */
+function namedPaths(target: Target): string[] {
+  return target.controlPath === undefined ? [] : [target.controlPath, ...target.controlPathAlternatives];
 }
 
-/** A live master at a ControlPath that ssh_config names, ours (bound there by -M -S) or OpenSSH's. */
-async function liveOpenSshMaster(
+/** Whether a socket of ours lies at a path that was named. What else may lie there is an error or left alone. */
+async function liesThere(
+  path: string,
   target: Target,
+  { prompter, pathAskedFor }: Pick<RideOptions, "prompter" | "pathAskedFor">,
+): Promise<boolean> {
+  try {
+    return await inspectSocket(path) === "socket";
+  } catch (error) {
+    if (!(error instanceof MasterError) || pathAskedFor) throw error;
+    if (path === target.controlPath) prompter.notice(`The ControlPath is not used: ${path}: ${error.why}`);
+    return false;
+  }
+}
+
+/** A live master at the target's ControlPath: OpenSSH's, or ours (bound there by -M -S). */
+async function liveNamedMaster(
+  target: Target,
+  options: Pick<RideOptions, "prompter" | "pathAskedFor">,
 ): Promise<{ readonly controlPath: string; readonly pid: number } | undefined> {
-  if (target.controlPath === undefined) return undefined;
-  for (const controlPath of [target.controlPath, ...target.controlPathAlternatives]) {
-    if (await inspectSocket(controlPath) === "missing") continue;
-    try {
-      using client = await ControlClient.connect(controlPath);
-      return { controlPath, pid: await client.alive() };
-    } catch (error) {
-      // Dead or wedged: not ridden, and not ours to remove.
-      if (!(error instanceof MasterError)) throw error;
-    }
+  for (const controlPath of namedPaths(target)) {
+    if (!await liesThere(controlPath, target, options)) continue;
+    const pid = await pidOfMaster(controlPath, options.prompter);
+    if (pid !== undefined) return { controlPath, pid };
   }
   return undefined;
 }
 
-async function askKeeper(
-  target: Target,
-  request: Extract<KeeperRequest, { type: "open" }>,
-  options: RideOptions,
-): Promise<Opened> {
+/** The process that answers at a control socket; undefined when nobody does: dead or wedged, and not ours to remove. */
+async function pidOfMaster(path: string, prompter?: Prompter): Promise<number | undefined> {
+  if (await inspectSocket(path) === "missing") return undefined;
+  try {
+    using client = await ControlClient.connect(path);
+    return await client.alive();
+  } catch (error) {
+    if (!(error instanceof MasterError)) throw error;
+    if (error.code !== "gone") prompter?.notice(`The master is not used: ${path}: ${error.why}`);
+    return undefined;
+  }
+}
+
+async function askKeeper(target: Target, request: OpenRequest, options: RideOptions): Promise<Opened> {
   for (let attempt = 1;; attempt++) {
-    const line = (await dialKeeper(target.environment))?.line ?? await startSomewhere(target);
+    const line = await keeperLine(target);
     try {
       return await askToOpen(line, request, options.prompter, options.signal);
     } catch (error) {
       // An idle keeper leaves at its own time, perhaps just as we came.
-      const left = error instanceof MasterError && error.message === keeperGone().message;
-      if (!left || attempt >= 3 || options.signal?.aborted) throw error;
+      if (!isKeeperGone(error) || attempt >= 3 || options.signal?.aborted) throw error;
     } finally {
       line.close();
     }
   }
 }
 
-/** In the best place that works. */
-async function startSomewhere(target: Target) {
+/** The running keeper, wherever it lives; or else a new one in the best place that works. */
+async function keeperLine(target: Target): Promise<LineConn> {
+  const all = await places(target.environment);
+  for (const place of all) {
+    const wedgedInode = await keeperInode(place); // looked at before it is dialled: a new one has another
+    try {
+      const line = await dialPlace(place);
+      if (line) return line;
+    } catch (error) {
+      if (!(error instanceof MasterError) || error.code !== "wedged") throw error;
+      return await startKeeper(place, { wedgedInode });
+    }
+  }
+  return await startSomewhere(all);
+}
+
+async function startSomewhere(all: readonly Place[]): Promise<LineConn> {
   let failure: unknown;
-  for (const place of await places(target.environment)) {
+  for (const place of all) {
     try {
       return await startKeeper(place);
     } catch (error) {
       failure ??= error;
     }
   }
-  if (failure instanceof CarpoolError) throw failure;
-  throw new MasterError("no-keeper", {
+  throw failure ?? new MasterError("no-keeper", {
     what: "Cannot start the keeper",
     why: "there is no directory for its socket (HOME is not set)",
     outcome: "not-started",
@@ -190,7 +219,7 @@ async function startSomewhere(target: Target) {
 
 /**
  * What one connection needs of the caller's environment, and no more: it goes to the keeper for this connection only.
- * A ProxyCommand and `Match exec` may read anything.
+ * A ProxyCommand may read anything.
  */
 function forKeeper(target: Target): Target {
   const all = target.proxyCommand !== undefined ||
@@ -203,7 +232,7 @@ function forKeeper(target: Target): Target {
     ...target,
     environment,
     env: {}, // of sessions, not of the connection: each client asks for its own
-    controlPersistMs: finite(target.controlPersistMs),
+    controlPersistMs: undefined, // told apart: JSON has no infinity
     jumps: target.jumps.map(forKeeper),
   };
 }

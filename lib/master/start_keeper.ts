@@ -2,13 +2,32 @@ import { MasterError } from "../base/errors.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { dialPlace } from "./keeper_client.ts";
 import type { LineConn } from "./keeper_protocol.ts";
+import { FileLog } from "./log.ts";
 import { makePrivate, type Place } from "./places.ts";
 
-/** A keeper must be up within this time, or the caller goes on with a connection of its own. */
-const START_DEADLINE_MS = 5_000;
-const POLL_MS = 10;
+/**
+ * A keeper must be up within 5 s, or the caller goes on with a connection of its own. The time is counted in turns of
+ * 20 ms: where fifty processes start at once on two cores, turns take longer, and so may the keeper.
+ */
+const POLL_MS = 20;
+const START_TURNS = 5_000 / POLL_MS;
+
+/** Whoever finds another one at the start waits longer than that one can need. */
+const LOCK_TURNS = 4 * START_TURNS;
 
 const ENTRY = import.meta.resolve("./keeper_main.ts");
+
+/** What the keeper is to know of the environment: where its programs and packages are. Not what connections need. */
+const VARIABLES = [
+  "HOME",
+  "DENO_DIR",
+  "XDG_CACHE_HOME",
+  "PATH",
+  "NPM_CONFIG_REGISTRY",
+  "USER",
+  "LOGNAME",
+  "LANG",
+];
 
 /**
  * The keeper's program, as a module. Nobody calls this: that it stands here puts the program into the module graph, so
@@ -16,41 +35,81 @@ const ENTRY = import.meta.resolve("./keeper_main.ts");
  */
 export const keeperProgram = () => import("./keeper_main.ts");
 
+export interface StartOptions {
+  /** The keeper whose socket has this inode was found wedged: it is not asked again, but replaced. */
+  readonly wedgedInode?: number | null;
+}
+
 /**
- * Starts the keeper of a place, or finds the one that somebody else has just started: whoever comes at the same time
- * waits at a lock file for the first. Throws `MasterError` ("no-keeper") with the reason where it cannot be.
+ * Starts the keeper of a place, or finds the one that somebody else has just started: of all who come at the same time
+ * one holds the lock file and starts it, under the lock replacing what a dead or a wedged keeper has left. Throws
+ * `MasterError` ("no-keeper") with the reason where it cannot be.
  */
-export async function startKeeper(place: Place): Promise<LineConn> {
+export async function startKeeper(place: Place, options: StartOptions = {}): Promise<LineConn> {
   if (Deno.build.standalone) throw noKeeper(place, "a compiled program has no runtime to start it with");
   try {
     await makePrivate(place.directory);
     using lock = await Deno.open(place.lockFile, { create: true, write: true, mode: 0o600 });
-    await lock.lock(true);
-    const running = await dialPlace(place);
-    if (running) return running;
-    await Deno.remove(place.keeperSocket).catch(ignoreMissing); // dead, and we hold the lock
-    return await spawn(place);
+    for (let turn = 0; turn < LOCK_TURNS; turn++) {
+      const locked = await lock.tryLock(true);
+      const running = await dialUnlessWedged(place, options.wedgedInode);
+      if (running) return running;
+      if (locked) {
+        await removeSockets(place);
+        return await spawn(place);
+      }
+      await delay(POLL_MS);
+    }
+    throw noKeeper(place, "another process has been starting it for too long");
   } catch (error) {
     if (error instanceof MasterError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = error instanceof Error ? error.message.replace(/, run again.*/s, "") : String(error);
     throw noKeeper(place, why, error);
   }
 }
 
+/** The inode of the keeper's socket; null when there is none. */
+export async function keeperInode(place: Place): Promise<number | null> {
+  try {
+    return (await Deno.lstat(place.keeperSocket)).ino;
+  } catch {
+    return null;
+  }
+}
+
+async function dialUnlessWedged(
+  place: Place,
+  wedgedInode: number | null | undefined,
+): Promise<LineConn | undefined> {
+  if (wedgedInode != null && await keeperInode(place) === wedgedInode) return undefined;
+  try {
+    return await dialPlace(place);
+  } catch (error) {
+    if (error instanceof MasterError && error.code === "wedged") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Takes away the sockets of a keeper that is dead or wedged, and of its masters: nobody is to be sent there. A wedged
+ * one that comes to itself sees that they are gone, lets its sessions finish and leaves. Only under the lock.
+ */
+async function removeSockets(place: Place): Promise<void> {
+  const log = new FileLog(place.logFile);
+  const doomed = [];
+  for await (const { name } of Deno.readDir(place.directory)) {
+    if (place.isMasterSocket(name)) doomed.push(`${place.directory}/${name}`);
+  }
+  if (await keeperInode(place) !== null) {
+    log.info(`replacing a keeper that is dead or does not answer, and ${doomed.length} control sockets`);
+    doomed.push(place.keeperSocket);
+  }
+  for (const path of doomed) await Deno.remove(path).catch(ignoreMissing);
+}
+
 async function spawn(place: Place): Promise<LineConn> {
   const env: Record<string, string> = {};
-  for (
-    const name of [
-      "HOME",
-      "DENO_DIR",
-      "XDG_CACHE_HOME",
-      "PATH",
-      "NPM_CONFIG_REGISTRY",
-      "TMPDIR",
-      "USER",
-      "LOGNAME",
-    ]
-  ) {
+  for (const name of VARIABLES) {
     const value = Deno.env.get(name);
     if (value !== undefined) env[name] = value;
   }
@@ -80,19 +139,15 @@ async function spawn(place: Place): Promise<LineConn> {
     detached: true, // setsid: no terminal of ours, no signal of our group
   }).spawn();
   child.unref();
-  const failed = child.status.then((status) => status.code);
-  const deadline = performance.now() + START_DEADLINE_MS;
-  while (performance.now() < deadline) {
-    const code = await Promise.race([
-      failed,
-      delay(POLL_MS),
-    ]);
-    const line = await dialPlace(place);
+  const ended = child.status.then(({ code }) => code);
+  for (let turn = 0; turn < START_TURNS; turn++) {
+    const code = await Promise.race([ended, delay(POLL_MS)]);
+    const line = await dialUnlessWedged(place, undefined);
     if (line) return line;
     if (typeof code === "number") throw noKeeper(place, `it ended with status ${code}`);
   }
   child.kill("SIGKILL");
-  throw noKeeper(place, `it was not up within ${START_DEADLINE_MS / 1000} s`);
+  throw noKeeper(place, "it was not up within 5 s");
 }
 
 function ignoreMissing(error: unknown): void {

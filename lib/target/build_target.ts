@@ -114,6 +114,7 @@ export async function buildTarget(from: Ingredients): Promise<Target> {
 
     controlMaster: (settings.value("ControlMaster") ?? "auto") as Target["controlMaster"],
     controlPath,
+    controlPathIsNone: settings.value("ControlPath")?.toLowerCase() === "none",
     controlPathAlternatives: otherPath === undefined || otherPath === controlPath ? [] : [otherPath],
     controlPersistMs: controlPersistOf(settings.value("ControlPersist")),
 

@@ -216,6 +216,8 @@ export interface Target {
   readonly controlMaster: "auto" | "yes" | "no" | "ask" | "autoask";
   /** ControlPath with tokens expanded, `%C` without `%j`; undefined: none configured, or `none`. */
   readonly controlPath: string | undefined;
+  /** `ControlPath none`: the connection is not to be shared. */
+  readonly controlPathIsNone: boolean;
   /** Where another OpenSSH would have its socket for the same ControlPath: `%C` with `%j`, where that differs. */
   readonly controlPathAlternatives: readonly string[];
   /** Milliseconds a master lingers; `Infinity`: for ever; undefined: ControlPersist is not configured. */
