@@ -1,0 +1,68 @@
+/** What is measured: workloads, who runs them, and one measurement. Nothing here knows of SSH. */
+
+export type Unit = "ms" | "MB" | "% of a core";
+
+/** One measurement of one contender in one round. */
+export interface Measurement {
+  /** Per operation, in the contender's unit. */
+  readonly value: number;
+  /** Over how many operations `value` is the mean. */
+  readonly operations: number;
+  /** CPU time of the client side, user and system, per operation; absent where it was not to be had. */
+  readonly clientCpuMs?: number;
+  /** Anything else worth keeping with the raw round. */
+  readonly more?: Readonly<Record<string, number | string>>;
+}
+
+/** A line of the table. */
+export interface Contender {
+  readonly name: string;
+  /** Default `ms`. */
+  readonly unit?: Unit;
+  /** Why it cannot be measured on this machine: it is then named in the result, and the rest goes on. */
+  readonly missing?: string;
+  /** A floor is no tool that anybody could use instead: it shows what part of the figure is the method's own. */
+  readonly floor?: boolean;
+  readonly measure?: () => Promise<Measurement>;
+}
+
+/** A ratio that the project promises: `contender` over `against` is at most `atMost`. */
+export interface RatioPromise {
+  readonly contender: string;
+  readonly against: string;
+  readonly atMost: number;
+  /** Where it is promised. */
+  readonly source: string;
+}
+
+/** An absolute figure that the project promises; only for what does not depend on the machine's speed. */
+export interface ValuePromise {
+  readonly contender: string;
+  readonly atMostValue: number;
+  readonly source: string;
+}
+
+/** The link that a workload ran over. */
+export interface LinkDescription {
+  readonly rttMs: number;
+  /** Whether the round trip comes from lib/emulator; loopback itself otherwise. */
+  readonly emulated: boolean;
+}
+
+export interface Workload {
+  /** How it is called on the command line and in the result file. */
+  readonly id: string;
+  readonly title: string;
+  readonly link: LinkDescription;
+  /** The contender that ratios are against, unless a promise says otherwise. */
+  readonly baseline: string;
+  readonly contenders: readonly Contender[];
+  readonly promises?: readonly (RatioPromise | ValuePromise)[];
+  /**
+   * Measures all contenders in one act, for figures that cannot be had one by one; then no contender has a `measure`
+   * and there is no order to alternate.
+   */
+  readonly together?: () => Promise<Readonly<Record<string, Measurement>>>;
+  /** Default: one warm-up round, which is measured and thrown away. */
+  readonly warmUpRounds?: number;
+}

@@ -1,0 +1,25 @@
+import type { Workload } from "../method/workload.ts";
+import { CARPOOL_FLAGS } from "../world/programs.ts";
+import type { World } from "../world/world.ts";
+
+const EMPTY = new URL("../contenders/empty.ts", import.meta.url).pathname;
+
+/** The words of a Deno program that does nothing, started as the command is. */
+export const emptyProgram = [Deno.execPath(), ...CARPOOL_FLAGS, EMPTY];
+
+/** What it takes before the command does anything. */
+export function startUp(world: World): Workload {
+  return {
+    id: "start-up",
+    title: "start of the command, each a new process",
+    link: { rttMs: 0, emulated: false },
+    baseline: "empty Deno program",
+    contenders: [
+      { name: "empty Deno program", measure: () => world.processes(10, emptyProgram) },
+      { name: "carpool --help", measure: () => world.processes(10, world.carpool("--help")) },
+    ],
+    promises: [
+      { contender: "carpool --help", against: "empty Deno program", atMost: 2, source: "issue 2" },
+    ],
+  };
+}

@@ -1,0 +1,78 @@
+import type { Contender, RatioPromise, Workload } from "../method/workload.ts";
+import type { World } from "../world/world.ts";
+import {
+  CARPOOL_KEEPER,
+  CARPOOL_ON_OPENSSH,
+  CARPOOL_PER_COMMAND,
+  CARPOOL_PRIVATE,
+  CURVE_OPTION,
+  SSH_MASTER,
+  SSH_NEW,
+  SSH_NEW_CURVE,
+} from "./names.ts";
+
+interface WarmExecOptions {
+  readonly rttMs: number;
+  /** Only what shares against what does not. */
+  readonly quick: boolean;
+}
+
+/** `true` again and again, each after the end of the one before, on a host that has been talked to already. */
+export function warmExec(world: World, { rttMs, quick }: WarmExecOptions): Workload {
+  const host = `rtt${rttMs}`;
+  const slow = rttMs > 0;
+  const inProcess = { host, warmUp: slow ? 3 : 30, count: slow ? 20 : 200 };
+  const contenders: (Contender | false)[] = [
+    {
+      name: SSH_MASTER,
+      measure: async () =>
+        await world.processes(slow ? 10 : 30, world.ssh("-S", await world.sshMaster(host), host, "true")),
+    },
+    {
+      name: SSH_NEW,
+      measure: () => world.processes(slow ? 3 : 5, world.ssh("-S", "none", host, "true"), 0),
+    },
+    !quick && {
+      name: SSH_NEW_CURVE,
+      measure: () => world.processes(slow ? 3 : 5, world.ssh("-S", "none", ...CURVE_OPTION, host, "true"), 0),
+    },
+    {
+      name: CARPOOL_PRIVATE,
+      measure: () => world.contender("exec_loop.ts", { ...inProcess, share: false }),
+    },
+    {
+      name: CARPOOL_KEEPER,
+      measure: () => world.contender("exec_loop.ts", { ...inProcess, share: true }),
+    },
+    !quick && {
+      name: CARPOOL_ON_OPENSSH,
+      measure: async () => {
+        const configLines = [`ControlPath=${await world.sshMaster(host)}`];
+        return await world.contender("exec_loop.ts", { ...inProcess, share: true, configLines });
+      },
+    },
+    {
+      name: CARPOOL_PER_COMMAND,
+      measure: () =>
+        world.contender("connect_loop.ts", { host, share: false, warmUp: 1, count: slow ? 3 : 10 }),
+    },
+    !quick && !slow && {
+      name: "a process that does nothing",
+      floor: true,
+      measure: () => world.processes(50, ["/bin/true"]),
+    },
+  ];
+  const half = { against: SSH_MASTER, atMost: 0.5, source: "issue 2" };
+  const promises: RatioPromise[] = slow ? [] : [
+    { contender: CARPOOL_PRIVATE, ...half },
+    { contender: CARPOOL_KEEPER, ...half },
+  ];
+  return {
+    id: `exec-${rttMs}`,
+    title: "warm exec of true, ms per command",
+    link: { rttMs, emulated: slow },
+    baseline: SSH_MASTER,
+    contenders: contenders.filter((each) => each !== false),
+    promises,
+  };
+}

@@ -1,0 +1,157 @@
+/** What contenders run in: a real sshd, links to it, a home of its own, OpenSSH's masters and Carpool's keeper. */
+import { CarpoolError } from "../../lib/base/errors.ts";
+import { type EmulatedLink, emulateLink } from "../../lib/emulator/emulated_link.ts";
+import type { OpenSsh } from "../../tests/support/openssh.ts";
+import { gone, processesMarked, signalProcess } from "../../tests/support/processes.ts";
+import { run, type RunOptions, type RunResult } from "../../tests/support/run.ts";
+import { type Sshd, startSshd } from "../../tests/support/sshd.ts";
+import { TempHome } from "../../tests/support/temp_home.ts";
+import type { ContenderReport } from "../contenders/report.ts";
+import type { Measurement } from "../method/workload.ts";
+import { CARPOOL_FLAGS, loopScript, parseTimes } from "./programs.ts";
+
+const CONTENDERS = new URL("../contenders/", import.meta.url);
+const MOD = new URL("../../mod.ts", import.meta.url).pathname;
+
+export interface WorldOptions {
+  /** Round trips of the links wanted beside loopback, in milliseconds. */
+  readonly rttsMs?: readonly number[];
+  /** Addresses of the server; default 127.0.0.1 alone. */
+  readonly hosts?: readonly string[];
+}
+
+/**
+ * Dispose it: keeper, masters, links and server end with it.
+ *
+ * The relays of slow links run in this process, never in a contender's: what they cost nobody is charged with.
+ */
+export class World implements AsyncDisposable {
+  readonly sshd: Sshd;
+  readonly home: TempHome;
+  readonly env: Readonly<Record<string, string>>;
+  /** For `ssh -F` and Carpool: `rtt0` is the server itself, `rtt50` the link with a round trip of 50 ms … */
+  readonly configFile: string;
+  readonly #links: readonly EmulatedLink[];
+  readonly #masters = new Map<string, string>();
+
+  private constructor(sshd: Sshd, home: TempHome, links: readonly EmulatedLink[], configFile: string) {
+    this.sshd = sshd;
+    this.home = home;
+    this.env = { ...home.env, ...sshd.openssh.env };
+    this.configFile = configFile;
+    this.#links = links;
+  }
+
+  static async start({ rttsMs = [], hosts }: WorldOptions = {}): Promise<World> {
+    await using stack = new AsyncDisposableStack();
+    const sshd = stack.use(await startSshd({ hosts }));
+    const home = stack.use(await TempHome.make());
+    const links: EmulatedLink[] = [];
+    const aliases = [`Host rtt0\n  HostName ${sshd.host}\n`];
+    for (const rttMs of rttsMs) {
+      const link = stack.use(await emulateLink({ to: { hostname: sshd.host, port: sshd.port }, rttMs }));
+      links.push(link);
+      aliases.push(
+        `Host rtt${rttMs}\n  HostName ${link.hostname}\n  Port ${link.port}\n` +
+          `  HostKeyAlias [${sshd.host}]:${sshd.port}\n`,
+      );
+    }
+    const config = aliases.join("") + await Deno.readTextFile(sshd.configFile);
+    const configFile = await home.write("bench_config", config);
+    stack.move();
+    return new World(sshd, home, links, configFile);
+  }
+
+  get openssh(): OpenSsh {
+    return this.sshd.openssh;
+  }
+
+  /** Runs a program in this world's home; it must succeed. */
+  async run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const result = await run(program, args, {
+      env: this.env,
+      clearEnv: true,
+      cwd: this.home.path,
+      deadlineMs: 300_000,
+      ...options,
+    });
+    if (result.success) return result;
+    throw failed(`${program} ${args.at(-1)}`, `status ${result.code}: ${result.stderr.slice(-500)}`);
+  }
+
+  /** Runs a program of `contenders/` as a process of its own and takes what it measured itself. */
+  async contender(name: string, options: object): Promise<Measurement> {
+    const program = new URL(name, CONTENDERS).pathname;
+    const given = JSON.stringify({ configFile: this.configFile, ...options });
+    const { stdout } = await this.run(Deno.execPath(), [...CARPOOL_FLAGS, program, given]);
+    const { totalMs, operations, cpuMs, more }: ContenderReport = JSON.parse(stdout);
+    return { value: totalMs / operations, operations, clientCpuMs: cpuMs / operations, more };
+  }
+
+  /** Starts a program `count` times in a row, from a small shell, and takes the mean of the whole processes. */
+  async processes(count: number, words: readonly string[], warmUp = 1): Promise<Measurement> {
+    if (warmUp > 0) await this.run("/bin/sh", ["-c", loopScript, "sh", String(warmUp), ...words]);
+    const startedAt = performance.now();
+    const { stdout } = await this.run("/bin/sh", ["-c", loopScript, "sh", String(count), ...words]);
+    const value = (performance.now() - startedAt) / count;
+    return { value, operations: count, clientCpuMs: parseTimes(stdout) / count };
+  }
+
+  /** The words of a stock `ssh` in this world. */
+  ssh(...args: readonly string[]): string[] {
+    return [this.openssh.ssh, "-F", this.configFile, ...args];
+  }
+
+  /** The words of the `carpool` command. */
+  carpool(...args: readonly string[]): string[] {
+    return [Deno.execPath(), ...CARPOOL_FLAGS, MOD, ...args];
+  }
+
+  /** The socket of OpenSSH's own master for a host; the first call starts it. */
+  async sshMaster(host: string): Promise<string> {
+    const known = this.#masters.get(host);
+    if (known !== undefined) return known;
+    const socket = `${this.home.path}/ssh-${host}`;
+    const words = this.ssh("-M", "-N", "-f", "-S", socket, "-o", "ControlPersist=no", host);
+    // Its stderr must not be ours: whoever waits for its end would wait for the master's.
+    await this.run("/bin/sh", ["-c", 'exec "$@" 2>/dev/null', "sh", ...words]);
+    this.#masters.set(host, socket);
+    return socket;
+  }
+
+  /** Ends the keeper and its masters, if there is one. */
+  async endKeeper(): Promise<void> {
+    const pid = await this.#findKeeper();
+    if (pid !== undefined) await end([pid], "SIGTERM");
+  }
+
+  /** The keeper's process; a master must be alive in it. */
+  async keeperPid(): Promise<number> {
+    const pid = await this.#findKeeper();
+    if (pid === undefined) throw failed("carpool masters", "the keeper holds no master");
+    return pid;
+  }
+
+  async #findKeeper(): Promise<number | undefined> {
+    const [program, ...args] = this.carpool("masters", "--output", "json");
+    const masters: { kind: string; pid: number }[] = JSON.parse((await this.run(program, args)).stdout);
+    return masters.find(({ kind }) => kind === "carpool")?.pid;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(processesMarked(this.home.path), "SIGKILL");
+    for (const link of this.#links) await link[Symbol.asyncDispose]();
+    await this.sshd.stop();
+    await this.home[Symbol.asyncDispose]();
+  }
+}
+
+async function end(pids: readonly number[], signal: Deno.Signal): Promise<void> {
+  for (const pid of pids) signalProcess(pid, signal);
+  await gone(pids);
+}
+
+/** A contender that did not do what it was to do. */
+export function failed(where: string, why: string): CarpoolError {
+  return new CarpoolError("bench", { what: "Cannot measure", where, why });
+}
