@@ -28,6 +28,8 @@ export {
   CopyError,
   type CopyErrorCode,
   type ErrorParts,
+  ForwardError,
+  type ForwardErrorCode,
   HostKeyError,
   type HostKeyErrorCode,
   JobFileError,
@@ -41,6 +43,38 @@ export {
   type TargetErrorCode,
   UsageError,
 } from "./lib/base/errors.ts";
+export type {
+  ConnectionKind,
+  ErrorInfo,
+  EventBase,
+  HostEndEvent,
+  HostEventBase,
+  HostReadyEvent,
+  HostStartEvent,
+  HostStatus,
+  HostUnreachableEvent,
+  RunEndEvent,
+  RunEvent,
+  RunStartEvent,
+  StepCounts,
+  StepEndEvent,
+  StepEventBase,
+  StepInfo,
+  StepOutputEvent,
+  StepProgressEvent,
+  StepRetryEvent,
+  StepSkipEvent,
+  StepStartEvent,
+  StepStatus,
+} from "./lib/base/run_event.ts";
+export type { Forward } from "./lib/channel/forward/forward.ts";
+export type {
+  Endpoint,
+  ForwardKind,
+  ForwardRequest,
+  ForwardSpec,
+  ListenText,
+} from "./lib/channel/forward/forward_spec.ts";
 export type { CloseInfo } from "./lib/channel/link.ts";
 export type { CopyOptions, CopyProgress, CopyResult } from "./lib/host/copy_options.ts";
 export type { ExecOptions, ExecResult, PtyOptions } from "./lib/host/exec_options.ts";
@@ -49,9 +83,34 @@ export { Fleet };
 export type { ShellValue, SpawnOptions } from "./lib/host/host.ts";
 export type { Host };
 export type { RemoteProcess, RemoteStatus } from "./lib/host/remote_process.ts";
-export { type Job, job, type JobDefinition } from "./lib/job/job.ts";
+export {
+  type ActionStep,
+  type CopyStep,
+  type CopyStepDefinition,
+  type Duration,
+  type EnvDefinition,
+  type ExecStep,
+  type ExecStepDefinition,
+  type FetchStep,
+  type FetchStepDefinition,
+  type HostShare,
+  type Job,
+  job,
+  type JobDefinition,
+  type ParallelStep,
+  type ParallelStepDefinition,
+  type Step,
+  type StepBase,
+  type StepDefinition,
+  type StepDefinitionBase,
+  type Strategy,
+  type StrategyDefinition,
+} from "./lib/job/job.ts";
 export { loadJob, type LoadOptions } from "./lib/job/load.ts";
-export { type JobRun } from "./lib/job/run.ts";
+export type { PlanJobOptions } from "./lib/job/make_plan.ts";
+export type { JobRun } from "./lib/job/run.ts";
+export type { RunResult } from "./lib/job/run_all.ts";
+export type { HostResult } from "./lib/job/run_host.ts";
 export { runJob, type RunJobOptions } from "./lib/job/run_job.ts";
 export type { ConnectOptions, MasterInfo };
 export type { Destination, StrictHostKeyChecking, Target, TargetOptions } from "./lib/target/target.ts";

@@ -51,6 +51,7 @@ export interface StepEventBase extends HostEventBase {
 export interface StepInfo {
   /** Its place in the job, from 1: `3`, or `4.2` inside a parallel group. */
   readonly step: string;
+  /** What it does. */
   readonly kind: "exec" | "copy" | "fetch";
   /** Its name, or where it has none what it does. */
   readonly title: string;
@@ -58,15 +59,21 @@ export interface StepInfo {
 
 /** The run begins. */
 export interface RunStartEvent extends EventBase {
+  /** Tells this event from the others. */
   readonly type: "run-start";
-  readonly version: typeof runEventVersion;
+  /** Which version of these events the run speaks: {@linkcode runEventVersion}. */
+  readonly version: 1;
+  /** The job's name. */
   readonly job: string;
+  /** Every host of the run, in the order of the plan. */
   readonly hosts: readonly string[];
+  /** Every step of the job, those of parallel groups among them. */
   readonly steps: readonly StepInfo[];
 }
 
 /** A connection to this host is being asked for. */
 export interface HostStartEvent extends HostEventBase {
+  /** Tells this event from the others. */
   readonly type: "host-start";
 }
 
@@ -78,10 +85,13 @@ export type ConnectionKind = "new" | "carpool-master" | "openssh-master";
 
 /** The host can take steps. A second one for the same host means that it was connected again. */
 export interface HostReadyEvent extends HostEventBase {
+  /** Tells this event from the others. */
   readonly type: "host-ready";
   /** `user@host:port`, after ssh_config. */
   readonly where: string;
+  /** How it is connected. */
   readonly connection: ConnectionKind;
+  /** From asking for the connection to having it, in milliseconds. */
   readonly durationMs: number;
 }
 
@@ -89,51 +99,71 @@ export interface HostReadyEvent extends HostEventBase {
 export interface ErrorInfo {
   /** The stable code of the CarpoolError: `refused`, `auth-failed`. */
   readonly code: string;
+  /** What failed, where, why, and what to do. */
   readonly message: string;
 }
 
 /** No connection to this host could be had. */
 export interface HostUnreachableEvent extends HostEventBase {
+  /** Tells this event from the others. */
   readonly type: "host-unreachable";
+  /** Why not. */
   readonly error: ErrorInfo;
 }
 
 /** A step begins. */
 export interface StepStartEvent extends StepEventBase {
+  /** Tells this event from the others. */
   readonly type: "step-start";
+  /** What the step does. */
   readonly kind: StepInfo["kind"];
+  /** Its name, or where it has none what it does. */
   readonly title: string;
 }
 
 /** A piece of a step's output, as it arrived: not lines. Bytes that are not UTF-8 became U+FFFD. */
 export interface StepOutputEvent extends StepEventBase {
+  /** Tells this event from the others. */
   readonly type: "step-output";
+  /** Which of the two streams wrote it. */
   readonly stream: "stdout" | "stderr";
+  /** Untouched: terminal control sequences are still in it. */
   readonly text: string;
 }
 
 /** How far a copy or fetch has come. */
 export interface StepProgressEvent extends StepEventBase {
+  /** Tells this event from the others. */
   readonly type: "step-progress";
+  /** The file under way, relative to the source; its name for a single file. */
   readonly path: string;
+  /** Moved so far, of all files together. */
   readonly bytes: number;
+  /** To be moved, of all files together. */
   readonly totalBytes: number;
 }
 
 /** An attempt did not succeed and another follows. */
 export interface StepRetryEvent extends StepEventBase {
+  /** Tells this event from the others. */
   readonly type: "step-retry";
   /** The attempt that failed, from 1. */
   readonly attempt: number;
+  /** Why it failed, in words. */
   readonly why: string;
+  /** Until the next attempt, in milliseconds. */
   readonly delayMs: number;
 }
 
 /** The step was not needed. */
 export interface StepSkipEvent extends StepEventBase {
+  /** Tells this event from the others. */
   readonly type: "step-skip";
+  /** What the step does. */
   readonly kind: StepInfo["kind"];
+  /** Its name, or where it has none what it does. */
   readonly title: string;
+  /** Why it was not needed: what `creates` names is there. */
   readonly reason: string;
 }
 
@@ -145,7 +175,9 @@ export type StepStatus = "ok" | "failed" | "unknown" | "interrupted";
 
 /** A step has ended, after all its attempts. */
 export interface StepEndEvent extends StepEventBase {
+  /** Tells this event from the others. */
   readonly type: "step-end";
+  /** What became of it. */
   readonly status: StepStatus;
   /** Of the last attempt; null for a copy or fetch, which has none unless it was not started or is unknown. */
   readonly outcome: Outcome | null;
@@ -153,12 +185,15 @@ export interface StepEndEvent extends StepEventBase {
   readonly code: number | null;
   /** The signal's name without SIG, where the outcome is `signalled`. */
   readonly signal: string | null;
+  /** Whether the last attempt ran out of its `timeout`. */
   readonly timedOut: boolean;
+  /** How often it was tried: 1, and one more for each retry. */
   readonly attempts: number;
   /** From the start of the first attempt, in milliseconds. */
   readonly durationMs: number;
   /** Bytes of output of the last attempt, or bytes of file content copied. */
   readonly bytes: number;
+  /** Why, unless it is `ok`. */
   readonly error?: ErrorInfo;
 }
 
@@ -170,33 +205,46 @@ export type HostStatus = "ok" | "failed" | "unreachable" | "skipped" | "interrup
 
 /** This host is done. */
 export interface HostEndEvent extends HostEventBase {
+  /** Tells this event from the others. */
   readonly type: "host-end";
+  /** How the host came out. */
   readonly status: HostStatus;
   /** Why, unless it is `ok`. */
   readonly reason?: string;
+  /** Its steps by what became of them. */
   readonly steps: StepCounts;
   /** Connections opened for this host in this run. */
   readonly connections: number;
+  /** From `host-start`, in milliseconds; 0 for a host that was never begun. */
   readonly durationMs: number;
 }
 
 /** A host's steps by what became of them; `notRun` were not reached. */
 export interface StepCounts {
+  /** Done, and well. */
   readonly ok: number;
+  /** Failed after all attempts, or stopped from here. */
   readonly failed: number;
+  /** May have run: the connection was lost first. */
   readonly unknown: number;
+  /** Not needed. */
   readonly skipped: number;
+  /** Not reached, because an earlier one was not ok. */
   readonly notRun: number;
 }
 
 /** The run is over. */
 export interface RunEndEvent extends EventBase {
+  /** Tells this event from the others. */
   readonly type: "run-end";
+  /** The job's name. */
   readonly job: string;
   /** `interrupted` wins over `failed`, that over `unreachable`, that over `ok`. */
   readonly status: "ok" | "failed" | "unreachable" | "interrupted";
+  /** How many hosts came out which way. */
   readonly hosts: Readonly<Record<HostStatus, number>>;
   /** Connections opened in this run. */
   readonly connections: number;
+  /** Of the whole run, in milliseconds. */
   readonly durationMs: number;
 }

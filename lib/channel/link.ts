@@ -4,6 +4,7 @@ export interface CloseInfo {
   readonly how: "closed" | "lost" | "failed";
   /** In words, for messages: "the server closed the connection". */
   readonly why: string;
+  /** The error underneath, where there was one. */
   readonly error?: unknown;
 }
 

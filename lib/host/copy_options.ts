@@ -31,8 +31,10 @@ export interface CopyResult {
   readonly files: number;
   /** Directories made; those that were there already do not count. */
   readonly directories: number;
+  /** Symbolic links that are now in place. */
   readonly symlinks: number;
   /** Contents of the files. */
   readonly bytes: number;
+  /** From the request to the last file in place, in milliseconds. */
   readonly durationMs: number;
 }

@@ -34,13 +34,17 @@ export interface ExecResult<Output = string> {
   readonly signal: string | null;
   /** `code === 0`. */
   readonly success: boolean;
+  /** `exited` or `signalled`: in every other case the call rejects. */
   readonly outcome: Outcome;
+  /** Text as UTF-8, or bytes with `encoding: "bytes"`. */
   readonly stdout: Output;
+  /** Like `stdout`; empty with a pseudo-terminal, which has one stream for both. */
   readonly stderr: Output;
   /** Wall time from the request to the last byte, in milliseconds. */
   readonly durationMs: number;
   /** Whether `timeoutMs` ran out. */
   readonly timedOut: boolean;
+  /** The command, as it was given. */
   readonly command: string;
   /** `user@host:port`. */
   readonly host: string;

@@ -3,6 +3,7 @@ import type { ConnectOptions } from "./connect.ts";
 import type { ExecOptions, ExecResult } from "./exec_options.ts";
 import type { Host } from "./host.ts";
 
+/** How a fleet's hosts are connected to, and how many at a time. */
 export interface FleetOptions extends ConnectOptions {
   /** Hosts worked on at a time; default 32. */
   readonly parallel?: number;
@@ -12,7 +13,9 @@ export interface FleetOptions extends ConnectOptions {
 export interface FleetAnswer<Result> {
   /** The destination as named to {@linkcode fleet}, ranges expanded. */
   readonly host: string;
+  /** What the host gave; undefined when there is an `error`. */
   readonly result?: Result;
+  /** Why there is no result: most often a `LinkError` or `HostKeyError`. */
   readonly error?: unknown;
 }
 
@@ -25,6 +28,7 @@ export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions;
   readonly #connections = new Map<string, Promise<Host>>();
 
+  /** @ignore Use {@linkcode fleet}. */
   constructor(hosts: readonly string[], options: FleetOptions) {
     this.hosts = [...new Set(hosts.flatMap((pattern) => expandHostRange(pattern)))];
     this.#options = options;
@@ -72,10 +76,12 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
+  /** Closes every connection that was made; idempotent. A shared master stays for its linger time. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#connections.values()].map(async (host) => (await host).close()));
   }
 
+  /** Closes, as {@linkcode Fleet.close} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -31,6 +31,7 @@ export interface StepDefinitionBase {
 
 /** A command, as a line for the remote login shell. */
 export interface ExecStepDefinition extends StepDefinitionBase {
+  /** The command; `sh`, `bash` or whatever the account's login shell is reads it. */
   readonly exec: string;
   /** Added to the job's own. */
   readonly env?: EnvDefinition;
@@ -60,7 +61,9 @@ export interface FetchStepDefinition extends StepDefinitionBase {
 
 /** Steps that run at once on the host's one connection; the group fails when one of them does. */
 export interface ParallelStepDefinition {
+  /** The steps; groups cannot be nested. */
   readonly parallel: readonly (ExecStepDefinition | CopyStepDefinition | FetchStepDefinition)[];
+  /** For people; default: how many steps it has. */
   readonly name?: string;
 }
 
@@ -77,9 +80,11 @@ export interface JobDefinition {
   readonly name?: string;
   /** Inventory groups, ssh_config aliases, `user@host:port`, `web[01-20]`; may be left to whoever runs it. */
   readonly hosts?: string | readonly string[];
+  /** How it goes over its hosts; default: all of them, 32 at a time. */
   readonly strategy?: StrategyDefinition;
   /** Variables of every exec step. */
   readonly env?: EnvDefinition;
+  /** What is done on each host, in this order. */
   readonly steps: readonly StepDefinition[];
 }
 
@@ -98,28 +103,41 @@ export function job(definition: JobDefinition): JobDefinition {
 
 /** A job that has been checked: defaults filled in, durations in milliseconds. */
 export interface Job {
+  /** What tells a checked job from a {@linkcode JobDefinition}. */
   readonly checked: true;
+  /** What reports call it. */
   readonly name: string;
   /** The task file; undefined for a job that was written in code. */
   readonly file: string | undefined;
+  /** As written: groups and ranges still to be resolved; empty where whoever runs it must say. */
   readonly hosts: readonly string[];
+  /** How it goes over its hosts. */
   readonly strategy: Strategy;
+  /** Variables of every exec step, as text. */
   readonly env: Readonly<Record<string, string>>;
+  /** What is done on each host, in this order. */
   readonly steps: readonly Step[];
 }
 
 /** {@linkcode StrategyDefinition} with its defaults. */
 export interface Strategy {
+  /** Hosts worked on at once. */
   readonly parallel: number;
+  /** Hosts in a batch; undefined: all in one. */
   readonly batch: HostShare | undefined;
+  /** Failed hosts that do not stop the run; undefined: any number. */
   readonly maxFailures: HostShare | undefined;
+  /** Unreachable hosts that do not stop the run; undefined: any number. */
   readonly maxUnreachable: HostShare | undefined;
 }
 
 /** What every checked step has. */
 export interface StepBase {
+  /** For people; undefined where the task file gives none. */
   readonly name: string | undefined;
+  /** How long one attempt may take, in milliseconds; undefined: no limit. */
   readonly timeoutMs: number | undefined;
+  /** Further attempts when one failed. */
   readonly retries: number;
   /** `deploy.yaml:12:5`, or `steps[2]` where there is no file. */
   readonly where: string;
@@ -127,25 +145,37 @@ export interface StepBase {
 
 /** A checked {@linkcode ExecStepDefinition}. */
 export interface ExecStep extends StepBase {
+  /** Tells it from the other steps. */
   readonly kind: "exec";
+  /** A line for the remote login shell. */
   readonly command: string;
+  /** Added to the job's own. */
   readonly env: Readonly<Record<string, string>>;
+  /** Remote directory to run in; undefined: the login directory. */
   readonly cwd: string | undefined;
+  /** A remote path that makes the step unnecessary; relative to `cwd`. */
   readonly creates: string | undefined;
 }
 
 /** A checked {@linkcode CopyStepDefinition}. */
 export interface CopyStep extends StepBase {
+  /** Tells it from the other steps. */
   readonly kind: "copy";
+  /** Local path; `{host}` still in place. */
   readonly from: string;
+  /** Remote path; `{host}` still in place. */
   readonly to: string;
+  /** A remote path that makes the step unnecessary. */
   readonly creates: string | undefined;
 }
 
 /** A checked {@linkcode FetchStepDefinition}. */
 export interface FetchStep extends StepBase {
+  /** Tells it from the other steps. */
   readonly kind: "fetch";
+  /** Remote path; `{host}` still in place. */
   readonly from: string;
+  /** Local path; `{host}` still in place. */
   readonly to: string;
 }
 
@@ -154,9 +184,13 @@ export type ActionStep = ExecStep | CopyStep | FetchStep;
 
 /** A checked {@linkcode ParallelStepDefinition}. */
 export interface ParallelStep {
+  /** Tells it from the other steps. */
   readonly kind: "parallel";
+  /** For people; undefined where the task file gives none. */
   readonly name: string | undefined;
+  /** `deploy.yaml:12:5`, or `steps[2]` where there is no file. */
   readonly where: string;
+  /** The steps, none of them a group. */
   readonly steps: readonly ActionStep[];
 }
 

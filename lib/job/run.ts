@@ -14,6 +14,7 @@ export class JobRun implements AsyncIterable<RunEvent> {
   readonly #left = new AbortController();
   #result: Promise<RunResult> | undefined;
 
+  /** @ignore Use {@linkcode runJob}. */
   constructor(plan: () => Promise<Plan>, options: RunPlanOptions) {
     this.#plan = plan;
     this.#options = options;

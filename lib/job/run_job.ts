@@ -13,7 +13,7 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
   readonly parallel?: number;
   /** Before the first retry of a step, in milliseconds, doubling with each up to 10 s; default 1000. */
   readonly retryDelayMs?: number;
-  /** Instead of `connect` of this module, for tests and other ways to reach a host. */
+  /** @ignore Instead of `connect` of this module, for tests. */
   readonly connect?: JobConnect;
 }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openForward } from "../../lib/channel/forward/forward.ts";
-import { ForwardError } from "../../lib/channel/forward/forward_error.ts";
+import { ForwardError } from "../../lib/base/errors.ts";
 import type { Endpoint, ForwardSpec } from "../../lib/channel/forward/forward_spec.ts";
 import * as m from "../../lib/wire/messages.ts";
 import { Reader } from "../../lib/wire/reader.ts";

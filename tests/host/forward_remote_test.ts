@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openForward } from "../../lib/channel/forward/forward.ts";
-import { ForwardError } from "../../lib/channel/forward/forward_error.ts";
+import { ForwardError } from "../../lib/base/errors.ts";
 import { parseForward } from "../../lib/channel/forward/forward_text.ts";
 import * as m from "../../lib/wire/messages.ts";
 import { Reader } from "../../lib/wire/reader.ts";

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { ChannelError } from "../../lib/base/errors.ts";
+import { ChannelError, ForwardError } from "../../lib/base/errors.ts";
 import { openForward } from "../../lib/channel/forward/forward.ts";
-import { ForwardError } from "../../lib/channel/forward/forward_error.ts";
 import { parseForward } from "../../lib/channel/forward/forward_text.ts";
 import { publicTempDir } from "../support/public_files.ts";
 import { startSshd } from "../support/sshd.ts";

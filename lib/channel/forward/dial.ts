@@ -1,4 +1,4 @@
-import { ForwardError } from "./forward_error.ts";
+import { ForwardError } from "../../base/errors.ts";
 import type { Endpoint } from "./forward_spec.ts";
 import { formatEndpoint } from "./forward_text.ts";
 

@@ -51,6 +51,7 @@ export async function openForward(
  * own; nothing is left when it is closed.
  */
 export class Forward implements AsyncDisposable {
+  /** What was asked for, read. */
   readonly spec: ForwardSpec;
   /** Whose connection it is on: `user@host:port`. */
   readonly where: string;
@@ -63,7 +64,7 @@ export class Forward implements AsyncDisposable {
   readonly #connections: ForwardConnections;
   #ending: Promise<void> | undefined;
 
-  /** @internal Use {@linkcode openForward}. */
+  /** @ignore Use {@linkcode Host.forward}. */
   constructor(
     spec: ForwardSpec,
     connection: Connection,
@@ -93,7 +94,7 @@ export class Forward implements AsyncDisposable {
     return this.end({ how: "closed", why: "the forward was closed" });
   }
 
-  /** @internal */
+  /** @ignore */
   end(info: CloseInfo): Promise<void> {
     return this.#ending ??= this.#end(info);
   }
@@ -103,6 +104,7 @@ export class Forward implements AsyncDisposable {
     this.#resolveClosed(info);
   }
 
+  /** Closes, as {@linkcode Forward.close} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

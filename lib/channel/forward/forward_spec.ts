@@ -19,9 +19,11 @@ export type ForwardKind = "local" | "remote" | "dynamic";
  * - `dynamic`: listen here, connect from the server to wherever each client says by SOCKS.
  */
 export interface ForwardSpec {
+  /** Which side listens, and whether it speaks SOCKS. */
   readonly kind: ForwardKind;
+  /** The listening end. */
   readonly listen: Endpoint;
-  /** Undefined for SOCKS. */
+  /** The other end, as the other side sees it; undefined for SOCKS. */
   readonly connect?: Endpoint;
 }
 

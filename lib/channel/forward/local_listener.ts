@@ -1,4 +1,4 @@
-import { ForwardError } from "./forward_error.ts";
+import { ForwardError } from "../../base/errors.ts";
 import type { Endpoint, ForwardSpec } from "./forward_spec.ts";
 import { formatForward } from "./forward_text.ts";
 

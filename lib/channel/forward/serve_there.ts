@@ -5,7 +5,7 @@ import { ChannelBytes } from "./channel_bytes.ts";
 import { dialFromHere } from "./dial.ts";
 import type { ForwardOptions, ForwardServer } from "./forward_options.ts";
 import type { ForwardConnections } from "./forward_connections.ts";
-import { ForwardError } from "./forward_error.ts";
+import { ForwardError } from "../../base/errors.ts";
 import type { Endpoint, ForwardSpec } from "./forward_spec.ts";
 import { formatForward } from "./forward_text.ts";
 import { RemoteListeners } from "./remote_listeners.ts";

@@ -1,4 +1,4 @@
-import { ForwardError } from "./forward_error.ts";
+import { ForwardError } from "../../base/errors.ts";
 import { SocksParser, type SocksTarget } from "./socks.ts";
 
 /** Whoever speaks SOCKS to us: a local socket, or a channel that the server opened. */
