@@ -131,9 +131,21 @@ export async function inspectSocket(path: string): Promise<"missing" | "socket">
   let info: Deno.FileInfo;
   try {
     info = await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "missing";
-    throw error;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) return "missing";
+    const noPermission = cause instanceof Deno.errors.NotCapable;
+    throw new MasterError(noPermission ? "no-keeper" : "bad-path", {
+      what: "Cannot look at the control path",
+      where: path,
+      why: noPermission
+        ? "this program may not read it"
+        : cause instanceof Error
+        ? cause.message
+        : String(cause),
+      fix: noPermission ? "run with --allow-read" : undefined,
+      cause,
+      outcome: "not-started",
+    });
   }
   const why = !info.isSocket
     ? "there is something else than a socket"

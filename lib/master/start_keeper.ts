@@ -38,6 +38,8 @@ export const keeperProgram = () => import("./keeper_main.ts");
 export interface StartOptions {
   /** The keeper whose socket has this inode was found wedged: it is not asked again, but replaced. */
   readonly wedgedInode?: number | null;
+  /** For tests: another program in place of the keeper's. */
+  readonly program?: string;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function startKeeper(place: Place, options: StartOptions = {}): Pro
       if (running) return running;
       if (locked) {
         await removeSockets(place);
-        return await spawn(place);
+        return await spawn(place, options.program ?? ENTRY);
       }
       await delay(POLL_MS);
     }
@@ -107,7 +109,7 @@ async function removeSockets(place: Place): Promise<void> {
   for (const path of doomed) await Deno.remove(path).catch(ignoreMissing);
 }
 
-async function spawn(place: Place): Promise<LineConn> {
+async function spawn(place: Place, program: string): Promise<LineConn> {
   const env: Record<string, string> = {};
   for (const name of VARIABLES) {
     const value = Deno.env.get(name);
@@ -127,7 +129,7 @@ async function spawn(place: Place): Promise<LineConn> {
       "--allow-env",
       "--allow-run",
       "--allow-sys",
-      ENTRY,
+      program,
       place.directory,
     ],
     env,
