@@ -1,4 +1,5 @@
 import { CarpoolError, MasterError } from "../base/errors.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
 import { Connection } from "../channel/connection.ts";
 import { keepAlive } from "../channel/keepalive.ts";
 import type { Link } from "../channel/link.ts";
@@ -69,7 +70,7 @@ async function prepare(
 }
 
 async function openPrivateLink(target: Target, prompter: Prompter, signal?: AbortSignal): Promise<Link> {
-  const { openLink } = await import("../link/open_link.ts");
+  const { openLink } = await explainMissingPackage(() => import("../link/open_link.ts"));
   return await openLink(target, { prompter, signal });
 }
 

@@ -1,4 +1,5 @@
 import { type CarpoolError, ChannelError, CommandError, LinkError, type Outcome } from "../base/errors.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
 import { shellJoin, shellQuote } from "../base/shell_quote.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { Forward } from "../channel/forward/forward.ts";
@@ -203,7 +204,7 @@ export class Host implements AsyncDisposable {
   async forward(request: ForwardRequest, options: { readonly signal?: AbortSignal } = {}): Promise<Forward> {
     const [{ forwardSpec }, { openForward }] = await Promise.all([
       import("../channel/forward/forward_spec.ts"),
-      import("../channel/forward/forward.ts"),
+      explainMissingPackage(() => import("../channel/forward/forward.ts")),
     ]);
     return await openForward(this.#connection, forwardSpec(request), options);
   }

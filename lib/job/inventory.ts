@@ -1,4 +1,5 @@
 import { JobFileError, TargetError, UsageError } from "../base/errors.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
 import { nearestName } from "../base/nearest_name.ts";
 import { dirname, join, resolve } from "../deps/node_path.ts";
 
@@ -62,7 +63,7 @@ async function readInventory(
   const [{ readYaml }, { checkWith }, { inventorySchema }, { JobProblemsError }] = await Promise.all([
     import("./yaml_text.ts"),
     import("./issues.ts"),
-    import("./schema.ts"),
+    explainMissingPackage(() => import("./schema.ts")),
     import("./problems.ts"),
   ]);
   const { content, locate } = await readYaml(bytes, file, what);

@@ -1,3 +1,4 @@
+import { explainMissingPackage } from "../base/load_package.ts";
 import { findHosts } from "./find_hosts.ts";
 import type { Job, JobDefinition } from "./job.ts";
 import { type Plan, planJob } from "./plan.ts";
@@ -19,7 +20,9 @@ export interface PlanJobOptions {
  * @throws {CarpoolError} for a job, an inventory or a host pattern that cannot be used.
  */
 export async function makePlan(job: Job | JobDefinition, options: PlanJobOptions = {}): Promise<Plan> {
-  const checked = "checked" in job ? job : (await import("./check.ts")).checkJob(job, undefined);
+  const checked = "checked" in job
+    ? job
+    : (await explainMissingPackage(() => import("./check.ts"))).checkJob(job, undefined);
   const hosts = await findHosts(options.hosts ?? checked.hosts, { ...options, taskFile: checked.file });
   return await planJob(checked, hosts, options);
 }

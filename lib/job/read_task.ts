@@ -1,4 +1,5 @@
 import { JobFileError } from "../base/errors.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
 import { nearestName } from "../base/nearest_name.ts";
 import { basename, isAbsolute, join, resolve, toFileUrl } from "../deps/node_path.ts";
 import type { Job } from "./job.ts";
@@ -11,7 +12,7 @@ const extensions = [".yaml", ".yml", ".ts"];
 export async function readTask(pathOrName: string, cwd: string): Promise<Job> {
   const file = await findTask(pathOrName, cwd);
   const path = isAbsolute(file) ? file : resolve(cwd, file);
-  const { checkJob } = await import("./check.ts");
+  const { checkJob } = await explainMissingPackage(() => import("./check.ts"));
   if (path.endsWith(".ts")) {
     let module: { default?: unknown };
     try {

@@ -1,3 +1,4 @@
+import { explainMissingPackage } from "../base/load_package.ts";
 import type { RunEvent } from "../base/run_event.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { Plan } from "./plan.ts";
@@ -50,7 +51,7 @@ export class JobRun implements AsyncIterable<RunEvent> {
     try {
       const plan = await this.#plan();
       // Everything below is loaded when something runs, so that importing the module stays cheap.
-      const { runAll } = await import("./run_all.ts");
+      const { runAll } = await explainMissingPackage(() => import("./run_all.ts"));
       const result = await runAll(plan, {
         ...this.#options,
         signal: AbortSignal.any([this.#left.signal, ...(this.#options.signal ? [this.#options.signal] : [])]),

@@ -1,4 +1,5 @@
 import { JobFileError } from "../base/errors.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
 import type { DocumentPath, Locate } from "./issues.ts";
 import { JobProblemsError, type Problem } from "./problems.ts";
 
@@ -38,7 +39,9 @@ export async function readYaml(bytes: Uint8Array, file: string, what: string): P
       cause,
     });
   }
-  const { parseDocument, LineCounter, isMap, isSeq, isScalar, isAlias } = await import("../deps/yaml.ts");
+  const { parseDocument, LineCounter, isMap, isSeq, isScalar, isAlias } = await explainMissingPackage(() =>
+    import("../deps/yaml.ts")
+  );
   const lines = new LineCounter();
   const at = (offset: number) => {
     const { line, col } = lines.linePos(Math.min(offset, source.length));

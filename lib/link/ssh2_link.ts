@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers";
 import { LinkError } from "../base/errors.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
 import { abortable } from "../deps/std_async.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
 import { checkHostKey, hostKeyAlgorithms } from "../target/known_hosts.ts";
@@ -34,7 +35,7 @@ export async function openSsh2Link(
   carrier: Carrier,
   options: Ssh2LinkOptions,
 ): Promise<Link> {
-  const { ssh2 } = await import("../deps/ssh2.ts");
+  const { ssh2 } = await explainMissingPackage(() => import("../deps/ssh2.ts"));
   const { prompter, signal } = options;
   const client: Ssh2Client = new ssh2.Client();
   const handshake = new Handshake(target, client);

@@ -1,4 +1,4 @@
-import { globToRegExp } from "../deps/std_path.ts";
+import { matchesGlob } from "../deps/node_path.ts";
 import { TargetError } from "../base/errors.ts";
 import { ownUid } from "./local_account.ts";
 
@@ -73,11 +73,10 @@ export async function expandGlob(pattern: string): Promise<string[]> {
 }
 
 async function namesIn(dir: string, pattern: string): Promise<string[]> {
-  const wanted = globToRegExp(pattern, { extended: false, globstar: false });
   const names: string[] = [];
   try {
     for await (const { name } of Deno.readDir(dir)) {
-      if (wanted.test(name) && (pattern.startsWith(".") || !name.startsWith("."))) names.push(name);
+      if (matchesGlob(name, pattern) && (pattern.startsWith(".") || !name.startsWith("."))) names.push(name);
     }
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
