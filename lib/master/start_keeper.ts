@@ -129,6 +129,7 @@ async function spawn(place: Place, program: string): Promise<LineConn> {
       "--allow-env",
       "--allow-run",
       "--allow-sys",
+      ...importPermission(program),
       program,
       place.directory,
     ],
@@ -150,6 +151,12 @@ async function spawn(place: Place, program: string): Promise<LineConn> {
   }
   child.kill("SIGKILL");
   throw noKeeper(place, "it was not up within 5 s");
+}
+
+/** A keeper that was imported by URL comes from its origin, or rather from the cache of it. */
+function importPermission(program: string): string[] {
+  const { protocol, host } = new URL(program);
+  return protocol === "file:" ? [] : [`--allow-import=${host}`];
 }
 
 function ignoreMissing(error: unknown): void {
