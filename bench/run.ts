@@ -7,6 +7,7 @@ import { version } from "../lib/cli/version.ts";
 import { openssh } from "../tests/support/openssh.ts";
 import { describeMachine } from "./method/machine.ts";
 import { ResultFile } from "./method/result_file.ts";
+import { sharingSentence } from "./method/sharing_sentence.ts";
 import { runRounds } from "./method/rounds.ts";
 import { summarize } from "./method/summary.ts";
 import { table } from "./method/table.ts";
@@ -15,6 +16,7 @@ import { attach } from "./workloads/attach.ts";
 import { bulk } from "./workloads/bulk.ts";
 import { coldConnect } from "./workloads/cold_connect.ts";
 import { keeperMemory } from "./workloads/keeper_memory.ts";
+import { CARPOOL_KEEPER, CARPOOL_PER_COMMAND } from "./workloads/names.ts";
 import { startUp } from "./workloads/start_up.ts";
 import { warmExec } from "./workloads/warm_exec.ts";
 import { World, type WorldOptions } from "./world/world.ts";
@@ -84,6 +86,7 @@ async function main(args: readonly string[]): Promise<number> {
     const summary = summarize(raw);
     await results.workload(raw, summary);
     console.log(table(raw, summary));
+    if (quick) console.log(`${sharingSentence(raw, CARPOOL_KEEPER, CARPOOL_PER_COMMAND)}\n`);
     failures += raw.failed.size;
   }
   console.log(`Raw rounds: ${results.path}`);

@@ -1,6 +1,7 @@
 import type { Workload } from "../method/workload.ts";
 import type { World } from "../world/world.ts";
 import { SSH_MASTER } from "./names.ts";
+import { onSshMaster } from "./warm_exec.ts";
 import { emptyProgram } from "./start_up.ts";
 
 const host = "rtt0";
@@ -17,14 +18,14 @@ export function attach(world: World): Workload {
     link: { rttMs: 0, emulated: false },
     baseline: SSH_MASTER,
     contenders: [
-      {
-        name: SSH_MASTER,
-        measure: async () =>
-          await world.processes(30, world.ssh("-S", await world.sshMaster(host), host, "true")),
-      },
+      { name: SSH_MASTER, measure: () => onSshMaster(world, host, 30) },
       {
         name: IN_PROCESS,
-        measure: () => world.contender("connect_loop.ts", { ...options, warmUp: 20, count: 100 }),
+        measure: async () => {
+          const keeper = await world.keeperWith(host);
+          const run = () => world.contender("connect_loop.ts", { ...options, warmUp: 20, count: 100 });
+          return await world.withBackground([keeper], 120, run);
+        },
       },
       {
         name: "carpool, the first attach of a process",

@@ -1,4 +1,4 @@
-import type { Workload } from "../method/workload.ts";
+import type { Measurement, Workload } from "../method/workload.ts";
 import { processUse } from "../world/programs.ts";
 import type { World } from "../world/world.ts";
 import { CARPOOL_KEEPER, CARPOOL_PRIVATE, SSH_MASTER } from "./names.ts";
@@ -26,27 +26,23 @@ export function bulk(world: World, direction: "pull" | "push", bytes = BYTES): W
   };
 }
 
-async function throughKeeper(world: World, options: object) {
-  await world.contender("exec_loop.ts", { host, share: true, warmUp: 0, count: 1 }); // the master is there
-  const pid = await world.keeperPid();
-  const before = await processUse(pid);
-  const measurement = await world.contender("bulk.ts", { ...options, share: true });
-  const after = await processUse(pid);
-  const keeperCpuMs = (after.cpuSeconds - before.cpuSeconds) * 1000;
-  return {
-    ...measurement,
-    clientCpuMs: (measurement.clientCpuMs ?? 0) + keeperCpuMs,
-    more: { ...measurement.more, keeperCpuMs, keeperRssMB: after.rssMB },
-  };
+async function throughKeeper(world: World, options: object): Promise<Measurement> {
+  const keeper = await world.keeperWith(host);
+  const measurement = await world.withBackground(
+    [keeper],
+    1,
+    () => world.contender("bulk.ts", { ...options, share: true }),
+  );
+  const { rssMB } = await processUse(keeper);
+  return { ...measurement, more: { ...measurement.more, keeperRssMB: rssMB } };
 }
 
-async function withSsh(world: World, direction: "pull" | "push", bytes: number) {
-  const ssh = world.ssh("-S", await world.sshMaster(host), host);
+async function withSsh(world: World, direction: "pull" | "push", bytes: number): Promise<Measurement> {
+  const { socket, pid } = await world.sshMaster(host);
   // The words of ssh come as arguments, so that no shell reads them again.
   const script = direction === "pull"
     ? `"$@" 'head -c ${bytes} /dev/zero' | wc -c`
     : `head -c ${bytes} /dev/zero | "$@" 'wc -c'`;
-  // The crypto is the master's work, so its CPU time is not the child's: no figure is better than a wrong one.
-  const { value } = await world.processes(1, ["/bin/sh", "-c", script, "sh", ...ssh], 0);
-  return { value, operations: 1 };
+  const words = ["/bin/sh", "-c", script, "sh", ...world.ssh("-S", socket, host)];
+  return await world.withBackground([pid], 1, () => world.processes(1, words, 0));
 }

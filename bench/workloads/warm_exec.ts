@@ -1,4 +1,4 @@
-import type { Contender, RatioPromise, Workload } from "../method/workload.ts";
+import type { Contender, Measurement, RatioPromise, Workload } from "../method/workload.ts";
 import type { World } from "../world/world.ts";
 import {
   CARPOOL_KEEPER,
@@ -21,13 +21,10 @@ interface WarmExecOptions {
 export function warmExec(world: World, { rttMs, quick }: WarmExecOptions): Workload {
   const host = `rtt${rttMs}`;
   const slow = rttMs > 0;
-  const inProcess = { host, warmUp: slow ? 3 : 30, count: slow ? 20 : 200 };
+  const inProcess = slow ? { host, warmUp: 2, count: 15 } : { host, warmUp: 30, count: 200 };
+  const served = inProcess.warmUp + inProcess.count;
   const contenders: (Contender | false)[] = [
-    {
-      name: SSH_MASTER,
-      measure: async () =>
-        await world.processes(slow ? 10 : 30, world.ssh("-S", await world.sshMaster(host), host, "true")),
-    },
+    { name: SSH_MASTER, measure: () => onSshMaster(world, host, slow ? 10 : 30) },
     {
       name: SSH_NEW,
       measure: () => world.processes(slow ? 3 : 5, world.ssh("-S", "none", host, "true"), 0),
@@ -42,13 +39,20 @@ export function warmExec(world: World, { rttMs, quick }: WarmExecOptions): Workl
     },
     {
       name: CARPOOL_KEEPER,
-      measure: () => world.contender("exec_loop.ts", { ...inProcess, share: true }),
+      measure: async () => {
+        const keeper = await world.keeperWith(host);
+        const run = () => world.contender("exec_loop.ts", { ...inProcess, share: true });
+        return await world.withBackground([keeper], served, run);
+      },
     },
     !quick && {
       name: CARPOOL_ON_OPENSSH,
       measure: async () => {
-        const configLines = [`ControlPath=${await world.sshMaster(host)}`];
-        return await world.contender("exec_loop.ts", { ...inProcess, share: true, configLines });
+        const { socket, pid } = await world.sshMaster(host);
+        const configLines = [`ControlPath=${socket}`];
+        const keeper = await world.keeperWith(host, configLines);
+        const run = () => world.contender("exec_loop.ts", { ...inProcess, share: true, configLines });
+        return await world.withBackground([keeper, pid], served, run);
       },
     },
     {
@@ -75,4 +79,11 @@ export function warmExec(world: World, { rttMs, quick }: WarmExecOptions): Workl
     contenders: contenders.filter((each) => each !== false),
     promises,
   };
+}
+
+/** A new `ssh -S` for each command, as a script would; the CPU of its master counts too. */
+export async function onSshMaster(world: World, host: string, count: number): Promise<Measurement> {
+  const { socket, pid } = await world.sshMaster(host);
+  const words = world.ssh("-S", socket, host, "true");
+  return await world.withBackground([pid], count + 1, () => world.processes(count, words));
 }

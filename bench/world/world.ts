@@ -8,7 +8,7 @@ import { type Sshd, startSshd } from "../../tests/support/sshd.ts";
 import { TempHome } from "../../tests/support/temp_home.ts";
 import type { ContenderReport } from "../contenders/report.ts";
 import type { Measurement } from "../method/workload.ts";
-import { CARPOOL_FLAGS, loopScript, parseTimes } from "./programs.ts";
+import { CARPOOL_FLAGS, loopScript, parseTimes, processUse } from "./programs.ts";
 
 const CONTENDERS = new URL("../contenders/", import.meta.url);
 const MOD = new URL("../../mod.ts", import.meta.url).pathname;
@@ -18,6 +18,12 @@ export interface WorldOptions {
   readonly rttsMs?: readonly number[];
   /** Addresses of the server; default 127.0.0.1 alone. */
   readonly hosts?: readonly string[];
+}
+
+/** A master that `ssh -M` holds. */
+export interface SshMaster {
+  readonly socket: string;
+  readonly pid: number;
 }
 
 /**
@@ -32,7 +38,7 @@ export class World implements AsyncDisposable {
   /** For `ssh -F` and Carpool: `rtt0` is the server itself, `rtt50` the link with a round trip of 50 ms … */
   readonly configFile: string;
   readonly #links: readonly EmulatedLink[];
-  readonly #masters = new Map<string, string>();
+  readonly #masters = new Map<string, SshMaster>();
 
   private constructor(sshd: Sshd, home: TempHome, links: readonly EmulatedLink[], configFile: string) {
     this.sshd = sshd;
@@ -56,7 +62,9 @@ export class World implements AsyncDisposable {
           `  HostKeyAlias [${sshd.host}]:${sshd.port}\n`,
       );
     }
-    const config = aliases.join("") + await Deno.readTextFile(sshd.configFile);
+    // ControlPath none would forbid Carpool to share, too; stock clients are told with -S what to ride.
+    const shared = (await Deno.readTextFile(sshd.configFile)).replace(/^ *ControlPath none$/m, "");
+    const config = aliases.join("") + shared;
     const configFile = await home.write("bench_config", config);
     stack.move();
     return new World(sshd, home, links, configFile);
@@ -82,8 +90,9 @@ export class World implements AsyncDisposable {
   /** Runs a program of `contenders/` as a process of its own and takes what it measured itself. */
   async contender(name: string, options: object): Promise<Measurement> {
     const program = new URL(name, CONTENDERS).pathname;
+    const v8 = name === "soak.ts" ? ["--v8-flags=--expose-gc"] : [];
     const given = JSON.stringify({ configFile: this.configFile, ...options });
-    const { stdout } = await this.run(Deno.execPath(), [...CARPOOL_FLAGS, program, given]);
+    const { stdout } = await this.run(Deno.execPath(), [...CARPOOL_FLAGS, ...v8, program, given]);
     const { totalMs, operations, cpuMs, more }: ContenderReport = JSON.parse(stdout);
     return { value: totalMs / operations, operations, clientCpuMs: cpuMs / operations, more };
   }
@@ -97,6 +106,27 @@ export class World implements AsyncDisposable {
     return { value, operations: count, clientCpuMs: parseTimes(stdout) / count };
   }
 
+  /**
+   * Adds to a measurement the CPU time that processes in the background (a master, the keeper) used meanwhile: the
+   * client's side is all of them. `operations` is how many they served, warm-up included.
+   */
+  async withBackground(
+    pids: readonly number[],
+    operations: number,
+    measure: () => Promise<Measurement>,
+  ): Promise<Measurement> {
+    const before = await Promise.all(pids.map(processUse));
+    const measurement = await measure();
+    const after = await Promise.all(pids.map(processUse));
+    const used = after.reduce((sum, { cpuSeconds }, index) => sum + cpuSeconds - before[index].cpuSeconds, 0);
+    const backgroundCpuMs = used * 1000 / operations;
+    return {
+      ...measurement,
+      clientCpuMs: (measurement.clientCpuMs ?? 0) + backgroundCpuMs,
+      more: { ...measurement.more, backgroundCpuMs },
+    };
+  }
+
   /** The words of a stock `ssh` in this world. */
   ssh(...args: readonly string[]): string[] {
     return [this.openssh.ssh, "-F", this.configFile, ...args];
@@ -107,16 +137,25 @@ export class World implements AsyncDisposable {
     return [Deno.execPath(), ...CARPOOL_FLAGS, MOD, ...args];
   }
 
-  /** The socket of OpenSSH's own master for a host; the first call starts it. */
-  async sshMaster(host: string): Promise<string> {
+  /** OpenSSH's own master for a host; the first call starts it. */
+  async sshMaster(host: string): Promise<SshMaster> {
     const known = this.#masters.get(host);
     if (known !== undefined) return known;
     const socket = `${this.home.path}/ssh-${host}`;
     const words = this.ssh("-M", "-N", "-f", "-S", socket, "-o", "ControlPersist=no", host);
     // Its stderr must not be ours: whoever waits for its end would wait for the master's.
     await this.run("/bin/sh", ["-c", 'exec "$@" 2>/dev/null', "sh", ...words]);
-    this.#masters.set(host, socket);
-    return socket;
+    const [program, ...args] = this.ssh("-S", socket, "-O", "check", host);
+    const { stdout, stderr } = await this.run(program, args);
+    const master = { socket, pid: Number(/pid=(\d+)/.exec(stdout + stderr)![1]) };
+    this.#masters.set(host, master);
+    return master;
+  }
+
+  /** The keeper with a master for a host, which the first call starts. */
+  async keeperWith(host: string, configLines: readonly string[] = []): Promise<number> {
+    await this.contender("exec_loop.ts", { host, share: true, configLines, warmUp: 0, count: 1 });
+    return await this.keeperPid();
   }
 
   /** Ends the keeper and its masters, if there is one. */
@@ -132,10 +171,13 @@ export class World implements AsyncDisposable {
     return pid;
   }
 
+  // By its command line: `carpool masters` tells the pid of whoever holds a connection, which need not be the keeper.
   async #findKeeper(): Promise<number | undefined> {
-    const [program, ...args] = this.carpool("masters", "--output", "json");
-    const masters: { kind: string; pid: number }[] = JSON.parse((await this.run(program, args)).stdout);
-    return masters.find(({ kind }) => kind === "carpool")?.pid;
+    const lines = processesMarked(this.home.path).map((pid) => `/proc/${pid}/cmdline`);
+    const script = 'grep -lsF keeper_main.ts "$@" /dev/null; true';
+    const { stdout } = await this.run("/bin/sh", ["-c", script, "sh", ...lines]);
+    const pid = /\/proc\/(\d+)\//.exec(stdout)?.[1];
+    return pid === undefined ? undefined : Number(pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
