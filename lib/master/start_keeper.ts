@@ -23,10 +23,13 @@ const VARIABLES = [
   "DENO_DIR",
   "XDG_CACHE_HOME",
   "PATH",
-  "NPM_CONFIG_REGISTRY",
   "USER",
   "LOGNAME",
   "LANG",
+  // What reaching the package registry may take: beside a package.json nobody has fetched the packages before us.
+  "NPM_CONFIG_REGISTRY",
+  ...["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],
+  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"],
 ];
 
 /**
