@@ -17,13 +17,20 @@ import { TempHome } from "../support/temp_home.ts";
 export class Scripted implements Prompter {
   readonly notices: string[] = [];
   readonly asked: string[] = [];
-  readonly interactive: boolean;
+  /** How often it was looked at whether somebody can be asked: a client does so just before it asks the keeper. */
+  looks = 0;
+  readonly #interactive: boolean;
   readonly #answers: (string | null)[];
 
   /** Without answers nobody can be asked. */
   constructor(...answers: (string | null)[]) {
-    this.interactive = answers.length > 0;
+    this.#interactive = answers.length > 0;
     this.#answers = answers;
+  }
+
+  get interactive(): boolean {
+    this.looks++;
+    return this.#interactive;
   }
 
   secret(prompt: string): Promise<string | null> {
