@@ -1,6 +1,7 @@
 import { parseDuration } from "../job/duration.ts";
 import { findHosts } from "../job/find_hosts.ts";
 import type { ExecOptions } from "../host/exec_options.ts";
+import type { Host } from "../host/host.ts";
 import { type CommandLine, helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
@@ -71,7 +72,14 @@ export async function exec(args: readonly string[]): Promise<number> {
   if (first && hosts.length === 1 && output === "auto") {
     const { execOnOne } = await import("./exec_on_one.ts");
     const stdin = !line.flag("no-stdin");
-    return await execOnOne(first.host, command, { ...options, stdin, tty: line.flag("tty"), target });
+    const remember = async (host: Host) => (await import("./warm_write.ts")).writeRecord(args, host);
+    return await execOnOne(first.host, command, {
+      ...options,
+      stdin,
+      tty: line.flag("tty"),
+      target,
+      remember,
+    });
   }
   if (line.flag("tty")) throw usage("exec", "--tty", "a terminal is for one host", "leave it out");
   const [{ runPlan }, { connectWith }] = await Promise.all([

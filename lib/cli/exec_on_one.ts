@@ -1,6 +1,7 @@
 import { CarpoolError, TargetError, UsageError } from "../base/errors.ts";
 import { connect, type ConnectOptions } from "../host/connect.ts";
 import type { ExecOptions } from "../host/exec_options.ts";
+import type { Host } from "../host/host.ts";
 import type { RemoteProcess } from "../host/remote_process.ts";
 import { plainText } from "../report/plain_text.ts";
 import { exitStatus } from "./exit_status.ts";
@@ -14,6 +15,8 @@ export interface ExecOnOneOptions extends Pick<ExecOptions, "cwd" | "env" | "tim
   readonly stdin: boolean;
   /** A terminal on the host. */
   readonly tty: boolean;
+  /** Called once the command is over, while its host is still there. */
+  readonly remember?: (host: Host) => Promise<void>;
 }
 
 /**
@@ -39,6 +42,7 @@ export async function execOnOne(
     const status = await process.status;
     await Promise.all(output);
     input.stop();
+    await options.remember?.(host);
     if (status.outcome === "exited" && !status.timedOut) return status.code ?? exitStatus.sshFailed;
     if (interrupts.signal.aborted) return exitStatus.interrupted;
     const why = status.timedOut

@@ -9,8 +9,23 @@ interface CommandEntry {
   /** Its arguments and what it does, for the list of commands. */
   readonly synopsis: string;
   readonly summary: string;
-  /** Loads it; the path is literal, so that a module imported by URL has it in its graph. */
+  /** Loads it. */
   readonly load: () => Promise<Command>;
+}
+
+/**
+ * Loads a part of the command line. The path is no literal for Deno to find: a module graph with all commands in it takes
+ * longer to look through than most commands take to run.
+ */
+function part<Module>(path: string): Promise<Module> {
+  return import(new URL(path, import.meta.url).href);
+}
+
+function command(path: string, name: string, argument?: string): () => Promise<Command> {
+  return async () => {
+    const found = (await part<Record<string, unknown>>(path))[name];
+    return argument === undefined ? found as Command : (found as (argument: string) => Command)(argument);
+  };
 }
 
 // Nothing here may import what a command needs: `carpool --help` must start as fast as an empty program.
@@ -18,62 +33,68 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   exec: {
     synopsis: "<hosts> -- <command…>",
     summary: "run a command; on one host its exit status is ours",
-    load: async () => (await import("./exec.ts")).exec,
+    load: async () => {
+      const [{ warmExec }, exec] = [
+        await part<typeof import("./warm_exec.ts")>("./warm_exec.ts"),
+        command("./exec.ts", "exec"),
+      ];
+      return async (args) => await warmExec(args) ?? await (await exec())(args);
+    },
   },
   run: {
     synopsis: "<task> [--hosts …]",
     summary: "run a job from tasks/ (name or path)",
-    load: async () => (await import("./run.ts")).run,
+    load: command("./run.ts", "run"),
   },
   plan: {
     synopsis: "<task> [--hosts …]",
     summary: "what run would do, touching nothing",
-    load: async () => (await import("./plan.ts")).plan,
+    load: command("./plan.ts", "plan"),
   },
   copy: {
     synopsis: "<src…> <dst>",
     summary: "copy files, scp-style host:path on either side",
-    load: async () => (await import("./copy.ts")).copy,
+    load: command("./copy.ts", "copy"),
   },
   open: {
     synopsis: "<hosts…> [-M] [-S path]",
     summary: "find or start the master, asking here what must be asked",
-    load: async () => (await import("./open.ts")).open,
+    load: command("./open.ts", "open"),
   },
   forward: {
     synopsis: "-L|-R|-D … <host>",
     summary: "add a forward to the host's master",
-    load: async () => (await import("./forward.ts")).forward,
+    load: command("./forward.ts", "forward"),
   },
   masters: {
     synopsis: "",
     summary: "every live master: host, pid, age, sessions, lingering, RTT",
-    load: async () => (await import("./masters.ts")).masters,
+    load: command("./masters.ts", "masters"),
   },
   check: {
     synopsis: "<host>",
     summary: "whether the host's master is alive",
-    load: async () => (await import("./control.ts")).control("check"),
+    load: command("./control.ts", "control", "check"),
   },
   stop: {
     synopsis: "<host>",
     summary: "the master takes nobody new, and leaves after its last session",
-    load: async () => (await import("./control.ts")).control("stop"),
+    load: command("./control.ts", "control", "stop"),
   },
   exit: {
     synopsis: "<host> | --all",
     summary: "end the master and everything on it",
-    load: async () => (await import("./control.ts")).control("exit"),
+    load: command("./control.ts", "control", "exit"),
   },
   hosts: {
     synopsis: "<pattern…>",
     summary: "what a group, alias or range resolves to",
-    load: async () => (await import("./hosts.ts")).hosts,
+    load: command("./hosts.ts", "hosts"),
   },
   demo: {
     synopsis: "",
     summary: "embedded hosts, a real job, shared against per-command",
-    load: async () => (await import("./demo.ts")).demo,
+    load: command("./demo.ts", "demo"),
   },
 };
 
@@ -150,3 +171,7 @@ Exit status: 0 all well; 1 something failed; 2 wrong use or a bad file; 4 only u
   carpool --version             which version this is
 `;
 }
+
+// `mod.ts` is the public door and comes here too; run directly this starts a few milliseconds sooner, because the module's
+// own graph is not looked through.
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -119,6 +119,7 @@ export async function buildTarget(from: Ingredients): Promise<Target> {
     controlPersistMs: controlPersistOf(settings.value("ControlPersist")),
 
     environment: options.environment ?? environment,
+    sources: settings.volatile || hops.length > 0 ? undefined : [...settings.sources],
     warnings: [...from.warnings],
     needsOpenSsh,
   };

@@ -53,6 +53,7 @@ export class ConfigReader {
         "look for an Include that names its own file",
       );
     }
+    this.#context.settings.sources.add(path);
     const text = await readConfigFile(path, at);
     if (text === undefined) return false;
     let active = !at.inert;
@@ -67,6 +68,7 @@ export class ConfigReader {
           active = !at.inert && this.#hostMatches(directive);
           break;
         case "match":
+          if (/exec|localnetwork/i.test(directive.rest)) this.#context.settings.volatile = true;
           active = !at.inert && await matches(directive, where, this.#context.circumstances);
           break;
         case "include":
@@ -110,6 +112,11 @@ export class ConfigReader {
         path = await expandTilde(path, account, fail);
       }
       if (!path.startsWith("/")) path = at.fromUser ? `${account.home}/.ssh/${path}` : `/etc/ssh/${path}`;
+      const { sources } = this.#context.settings;
+      // What a pattern finds changes with its directory; a pattern in the directory's own name is past watching.
+      const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+      if (/[*?[{\\]/.test(directory)) this.#context.settings.volatile = true;
+      sources.add(directory).add(path);
       for (const file of await expandGlob(path)) {
         await this.#readFile(file, { ...at, checkOwner: true, depth: at.depth + 1 });
       }

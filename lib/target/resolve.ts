@@ -55,6 +55,7 @@ async function resolveHop(
   host = normalizeAddress(host) ?? await canonicalize(host.toLowerCase(), settings);
   const mode = settings.value("CanonicalizeHostname") ?? "no";
   if (wantFinalPass || mode !== "no") {
+    settings.volatile = true;
     const keyword = keywords.get("hostname")!;
     settings.replace(keyword.name, keyword, { values: [host], where: "canonicalisation", fromUser: true });
     await readFiles(reading, { host, finalPass: true });

@@ -13,6 +13,10 @@ export interface Setting {
 /** What the configuration said so far: the first value of each keyword, all values of those that collect. */
 export class Settings {
   readonly #found = new Map<string, { readonly keyword: Keyword; readonly settings: Setting[] }>();
+  /** Every file that was read or looked for, and the directories that an Include with a pattern looked through. */
+  readonly sources = new Set<string>();
+  /** Whether they depend on more than the sources: a command that was run, a network that was asked. */
+  volatile = false;
 
   /** Takes a value in; a second one of a keyword that does not collect changes nothing. */
   add(keyword: Keyword, setting: Setting): void {

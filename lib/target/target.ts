@@ -223,6 +223,12 @@ export interface Target {
   /** Milliseconds a master lingers; `Infinity`: for ever; undefined: ControlPersist is not configured. */
   readonly controlPersistMs: number | undefined;
 
+  /**
+   * Files and directories that this was read from, those that were looked for and are missing too: while none of them
+   * changes, the same question has the same answer. Undefined where it depends on more (jump hosts, `Match exec`,
+   * names that were looked up).
+   */
+  readonly sources: readonly string[] | undefined;
   /** The environment this target was resolved with (SSH_AUTH_SOCK, SSH_ASKPASS, what a ProxyCommand reads). */
   readonly environment: Readonly<Record<string, string>>;
   /** Settings of ssh_config that Carpool cannot honour here, in words, to be said once. */

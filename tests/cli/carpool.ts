@@ -1,13 +1,14 @@
-/** The command as a program, as `mod.ts` runs it, and how tests start it. */
-import { main } from "../../lib/cli/main.ts";
+/** How tests start the command. */
+import { fromFileUrl } from "@std/path";
 import { type Running, type RunOptions, type RunResult, start } from "../support/run.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+/** Run directly, as `deno task carpool` does; `mod.ts` leads to the same. */
+const program = fromFileUrl(import.meta.resolve("../../lib/cli/main.ts"));
 
 /** Starts the command as a process of its own. */
 export function startCarpool(args: readonly string[], options: RunOptions = {}): Running {
   const flags = ["run", "--quiet", "--allow-all", "--no-config", "--no-lock", "--no-check"];
-  return start(Deno.execPath(), [...flags, import.meta.filename!, ...args], {
+  return start(Deno.execPath(), [...flags, program, ...args], {
     ...options,
     env: { NO_COLOR: "1", ...options.env },
   });

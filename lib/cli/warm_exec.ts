@@ -1,0 +1,115 @@
+/**
+ * The short way of `carpool exec` on one host whose master is warm: nothing is loaded that it does not need. Whatever is
+ * out of the ordinary is left to the long way, before anything has been done.
+ */
+import { Connection } from "../channel/connection.ts";
+import { Session, type SessionEnd } from "../channel/session.ts";
+import { openControlLink } from "../link/control_link.ts";
+import { inspectSocket } from "../master/places.ts";
+import { exitStatus } from "./exit_status.ts";
+import { readRecord, type WarmQuestion, type WarmRecord } from "./warm_record.ts";
+import { write } from "./write.ts";
+
+/** Options of `ssh` that take a value and only say which connection is meant. */
+const WITH_VALUE = /^-[FJilop]$/;
+
+/** A host that is one word: no list, no range, no group with an operator. */
+const PLAIN_HOST = /^[A-Za-z0-9_][A-Za-z0-9_.:@-]*$/;
+
+/** A command line that the short way understands. */
+export interface WarmCommand {
+  readonly question: WarmQuestion;
+  readonly command: string;
+  readonly stdin: boolean;
+}
+
+/** Reads the arguments behind `exec`; undefined where they hold anything but connection options, a host, a command. */
+export function readWarmCommand(args: readonly string[]): WarmCommand | undefined {
+  const words: string[] = [];
+  let stdin = true;
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    if (arg === "-n") stdin = false;
+    else if (WITH_VALUE.test(arg) && at + 1 < args.length) words.push(arg, args[++at]);
+    else if (PLAIN_HOST.test(arg) && args[at + 1] === "--") {
+      const command = args.slice(at + 2).join(" ");
+      if (command.trim() === "") return undefined;
+      const question = { words: [...words, arg], cwd: Deno.cwd(), environment: Deno.env.toObject() };
+      return { question, command, stdin };
+    } else return undefined;
+  }
+  return undefined;
+}
+
+/** Runs the command if its master is warm; the exit status, or undefined when the long way must be taken. */
+export async function warmExec(args: readonly string[]): Promise<number | undefined> {
+  let warm: WarmCommand | undefined;
+  let record: WarmRecord | undefined;
+  let connection: Connection | undefined;
+  let session: Session;
+  try {
+    warm = readWarmCommand(args);
+    record = warm && await readRecord(warm.question);
+    if (warm === undefined || record === undefined) return undefined;
+    if (await inspectSocket(record.controlPath) === "missing") return undefined;
+    connection = new Connection(await openControlLink(record.controlPath, record.where));
+    session = await Session.open(connection);
+  } catch {
+    await connection?.close();
+    return undefined; // nothing was started: the long way says what is wrong, or makes it right
+  }
+  const end = await runIn(session, warm, record.env);
+  if (end.outcome === "exited") return end.code ?? exitStatus.sshFailed;
+  const why = end.outcome === "signalled" ? `SIG${end.signal} ended it` : end.error?.message;
+  const said = end.outcome === "signalled"
+    ? `The command did not end by itself: ${record.where}: ${why}`
+    : why;
+  const { plainText } = await import("../report/plain_text.ts");
+  write(`carpool: ${plainText(said ?? "its end is not known")}\n`, "stderr");
+  return exitStatus.sshFailed;
+}
+
+async function runIn(
+  session: Session,
+  { command, stdin }: WarmCommand,
+  env: Readonly<Record<string, string>>,
+): Promise<SessionEnd> {
+  let interrupted = false;
+  const interrupt = () => {
+    if (interrupted) Deno.exit(exitStatus.interrupted);
+    interrupted = true;
+    session.signal("INT");
+  };
+  Deno.addSignalListener("SIGINT", interrupt);
+  session.start({ kind: "exec", command }, {
+    env,
+    onOutput: (data, stream) => {
+      try {
+        for (let at = 0; at < data.length;) at += Deno[stream].writeSync(data.subarray(at));
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+        session.signal("PIPE"); // whoever read our output has gone: the command hears of it as it would here
+      }
+      session.consumed(data.length);
+    },
+    onOutputEnd: () => {},
+  });
+  if (stdin && !Deno.stdin.isTerminal()) passInput(session);
+  else session.endInput();
+  const end = await session.ended;
+  Deno.removeSignalListener("SIGINT", interrupt);
+  return end;
+}
+
+async function passInput(session: Session): Promise<void> {
+  try {
+    for (;;) {
+      const buffer = new Uint8Array(64 * 1024);
+      const count = await Deno.stdin.read(buffer);
+      if (count === null) return session.endInput();
+      await session.write(buffer.subarray(0, count));
+    }
+  } catch {
+    // The command ended, or closed its input, before ours did: no failure, and its status says the rest.
+  }
+}
