@@ -5,7 +5,7 @@ import type { ConnectOptions } from "../../lib/host/connect.ts";
 import type { Prompter } from "../../lib/target/prompter.ts";
 import { run } from "../support/run.ts";
 import { provide } from "../support/tools.ts";
-import { KeeperWorld, Scripted, until } from "./keeper_world.ts";
+import { COMMAND, KeeperWorld, Scripted, until } from "./keeper_world.ts";
 
 /** The host key is not known here yet. */
 function strangers(world: KeeperWorld): ConnectOptions {
@@ -169,8 +169,7 @@ Deno.test("a refused host key and a wrong password reach the client as errors of
 Deno.test("a question appears on the terminal of the process that waits", async () => {
   await using world = await KeeperWorld.make({ password: "right-one" });
   const script = await provide("script", "bsdutils");
-  const program = join(import.meta.dirname!, "../cli/carpool.ts");
-  const words = [Deno.execPath(), "run", "-A", "--quiet", "--no-config", "--no-lock", "--no-check", program];
+  const words = [Deno.execPath(), "run", "-A", "--quiet", "--no-config", "--no-lock", "--no-check", COMMAND];
   const flags = ["open", "-F", world.configFile, "-o", "PubkeyAuthentication=no", "test"];
   const child = new Deno.Command(script.path, {
     args: ["-qec", [...words, ...flags].map((word) => `'${word}'`).join(" "), "/dev/null"],

@@ -6,10 +6,9 @@ import { exitAll, listMasters } from "../../lib/master/keeper_client.ts";
 import type { MasterInfo } from "../../lib/master/master.ts";
 import { type Place, places } from "../../lib/master/places.ts";
 import type { Prompter } from "../../lib/target/prompter.ts";
-import { startCarpool } from "../cli/carpool.ts";
 import { LogFile } from "../support/log_file.ts";
 import { alive, gone, signalProcess } from "../support/processes.ts";
-import type { Running, RunOptions, RunResult } from "../support/run.ts";
+import { type Running, type RunOptions, type RunResult, start } from "../support/run.ts";
 import { type Sshd, type SshdOptions, startSshd } from "../support/sshd.ts";
 import { TempHome } from "../support/temp_home.ts";
 
@@ -47,6 +46,9 @@ export class Scripted implements Prompter {
   }
 }
 
+/** The command as users start it. */
+export const COMMAND = join(import.meta.dirname!, "../../mod.ts");
+
 export class KeeperWorld implements AsyncDisposable {
   readonly home: TempHome;
   readonly sshd: Sshd;
@@ -83,7 +85,9 @@ export class KeeperWorld implements AsyncDisposable {
 
   /** Starts a command as a process of its own, in this home. */
   start(args: readonly string[], options: RunOptions = {}): Running {
-    return startCarpool(args, { clearEnv: true, ...options, env: { ...this.home.env, ...options.env } });
+    const flags = ["run", "--quiet", "-A", "--no-config", "--no-lock", "--no-check", COMMAND];
+    const env = { ...this.home.env, ...options.env };
+    return start(Deno.execPath(), [...flags, ...args], { clearEnv: true, ...options, env });
   }
 
   async run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {

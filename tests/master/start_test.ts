@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { start } from "../support/run.ts";
-import { KeeperWorld, procText } from "./keeper_world.ts";
+import { COMMAND, KeeperWorld, procText } from "./keeper_world.ts";
 
 Deno.test("fifty processes that start at once share one keeper and one connection", async () => {
   await using world = await KeeperWorld.make();
@@ -79,7 +79,7 @@ Deno.test("an empty environment and cron's ride the terminal's master", async ()
   const terminal = { SSH_AUTH_SOCK: agent.socket, TERM: "xterm", DISPLAY: ":9", LANG: "de_DE.UTF-8" };
   assertEquals((await world.run(args, { env: terminal })).stderr, "");
   const deno = [Deno.execPath(), "run", "-A", "--quiet", "--no-config", "--no-lock", "--no-check"];
-  const program = [...deno, join(import.meta.dirname!, "../cli/carpool.ts"), ...args];
+  const program = [...deno, COMMAND, ...args];
   const env = { HOME: world.home.path, DENO_DIR: world.home.env.DENO_DIR };
   const cron: Record<string, string> = { PATH: "/usr/bin:/bin", SHELL: "/bin/sh", LOGNAME: "caller" };
   for (const more of [{}, cron]) {
