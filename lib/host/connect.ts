@@ -7,6 +7,7 @@ import type { Opened } from "../master/keeper_client.ts";
 import { findControlPath, openMaster, ride, type RideOptions } from "../master/ride.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
+import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import { Host } from "./host.ts";
 
 /** What {@linkcode connect} may be given: any option of ssh_config that Carpool knows, in camelCase, and these. */
@@ -15,6 +16,8 @@ export interface ConnectOptions extends TargetOptions {
   readonly prompter?: Prompter;
   /** Gives up connecting; the call rejects with the signal's own reason. */
   readonly signal?: AbortSignal;
+  /** Say, as notices, what else was decided: above all when the installed `ssh` makes the connection, and why. */
+  readonly verbose?: boolean;
   /** `false`: a private connection in this process, as with `controlMaster: "no"`; default `true`. */
   readonly share?: boolean;
 }
@@ -36,8 +39,9 @@ const MAX_SESSIONS_AT_MASTER = 1000;
 export async function connect(destination: string, options: ConnectOptions = {}): Promise<Host> {
   const { target, prompter } = await prepare(destination, options);
   const shared = options.share !== false && await wantsToShare(target, options, prompter);
+  const openSsh = await openSshOptions(target, options, prompter);
   if (shared) {
-    const rideOptions = rideOptionsOf(target, options, prompter);
+    const rideOptions = { ...rideOptionsOf(target, options, prompter), openSsh };
     try {
       const link = await ride(target, { ...rideOptions, signal: options.signal });
       return new Host(new Connection(link), target, {
@@ -49,7 +53,15 @@ export async function connect(destination: string, options: ConnectOptions = {})
       prompter.notice(`Not sharing the connection to ${target.where}: ${reasonOf(error)}`);
     }
   }
+  if (openSsh) {
+    const { openPrivateOpenSshLink } = await import("../master/openssh_master.ts");
+    const link = await openPrivateOpenSshLink(target, { options: openSsh, prompter, signal: options.signal });
+    // No keepalive of ours: it would end a proxy connection. `ssh` itself sends them.
+    return new Host(new Connection(link), target, { maxSessions: options.maxSessions });
+  }
   const connection = new Connection(await openPrivateLink(target, prompter, options.signal));
+  const agent = forwardedAgentOf(target);
+  if (agent) (await import("../channel/agent.ts")).serveAgent(connection, agent);
   keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
   return new Host(connection, target, { maxSessions: options.maxSessions });
 }
@@ -67,6 +79,26 @@ async function prepare(
   const prompter = options.prompter ?? choosePrompter(target);
   for (const warning of target.warnings) prompter.notice(warning);
   return { target, prompter };
+}
+
+/** The options for the installed `ssh`, where that is to make the connection; see `via`. */
+async function openSshOptions(
+  target: Target,
+  options: ConnectOptions,
+  prompter: Prompter,
+): Promise<TargetOptions | undefined> {
+  const { via = "auto", verbose } = options;
+  if (via === "ssh2" || (via === "auto" && target.needsOpenSsh.length === 0)) return undefined;
+  const { findSsh } = await import("../master/openssh_master.ts");
+  const reasons = target.needsOpenSsh.join("; ");
+  if (via === "auto" && await findSsh(target.environment) === undefined) {
+    prompter.notice(
+      `Not using OpenSSH for ${target.where}, although it may be needed (${reasons}): no ssh is installed`,
+    );
+    return undefined;
+  }
+  if (verbose) prompter.notice(`Using the installed ssh for ${target.where}: ${reasons || 'via "openssh"'}`);
+  return options;
 }
 
 async function openPrivateLink(target: Target, prompter: Prompter, signal?: AbortSignal): Promise<Link> {
@@ -145,6 +177,7 @@ export async function openMasterFor(
   const { target, prompter } = await prepare(destination, options);
   return await openMaster(target, {
     ...rideOptionsOf(target, options, prompter),
+    openSsh: await openSshOptions(target, options, prompter),
     signal: options.signal,
     bind: options.bind,
   });
@@ -156,5 +189,10 @@ export async function controlPathFor(
   options: ConnectOptions = {},
 ): Promise<string | undefined> {
   const { target, prompter } = await prepare(destination, options);
-  return await findControlPath(target, { prompter, pathAskedFor: options.controlPath !== undefined });
+  const openSsh = await openSshOptions(target, { ...options, verbose: false }, prompter);
+  return await findControlPath(target, {
+    prompter,
+    openSsh,
+    pathAskedFor: options.controlPath !== undefined,
+  });
 }

@@ -41,6 +41,11 @@ export function authFailure(target: Target, course: AuthCourse): LinkError {
 }
 
 function advice(target: Target, { allowed, canAsk, tried }: AuthCourse): string {
+  if (target.needsOpenSsh.length > 0) {
+    return `connect with via: "openssh" (the installed ssh), which has what this needs: ${
+      target.needsOpenSsh.join("; ")
+    }`;
+  }
   const known = allowed.filter((method) => target.authenticationMethods.some((ours) => ours === method));
   const asks = allowed.some((method) => method === "password" || method === "keyboard-interactive");
   if (allowed.length > 0 && known.length === 0) {

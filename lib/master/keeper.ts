@@ -3,6 +3,7 @@ import { CarpoolError, MasterError } from "../base/errors.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
 import { ControlClient } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
+import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import type { Target } from "../target/target.ts";
 import { Asking } from "./asking.ts";
 import { differences, type Identity, identityOf } from "./identity.ts";
@@ -11,6 +12,7 @@ import { type KeeperAnswer, type KeeperReply, type KeeperRequest, LineConn } fro
 import type { WatchOptions } from "./link_watch.ts";
 import type { Log } from "./log.ts";
 import { Master } from "./master.ts";
+import { endOpenSshMaster } from "./openssh_end.ts";
 import { inspectSocket, KEEPER_PROTOCOL, type Place } from "./places.ts";
 
 /** A master lingers for this long after its last session, where ControlPersist does not say otherwise. */
@@ -234,8 +236,13 @@ export class Keeper {
       controlPath,
       ridden: ride?.controlPath,
       destination: { host: target.host, user: target.user, port: target.port },
-      lingerMs: request.lingerMs === "forever" ? Infinity : request.lingerMs ?? DEFAULT_LINGER_MS,
-      maxSessions: request.maxSessions ?? (ride ? MAX_SESSIONS_RIDDEN : MAX_SESSIONS),
+      // Somebody else's is ridden for its whole life: to leave it is not always safe, see `Master`.
+      lingerMs: request.lingerMs === "forever" || (ride && !ride.ours)
+        ? Infinity
+        : request.lingerMs ?? DEFAULT_LINGER_MS,
+      endRidden: ride?.ours ? () => endOpenSshMaster(ride.controlPath) : undefined,
+      agentSocket: ride ? undefined : forwardedAgentOf(target),
+      maxSessions: request.maxSessions ?? (ride && !ride.ours ? MAX_SESSIONS_RIDDEN : MAX_SESSIONS),
       // A keepalive request would end an OpenSSH master's proxy connection; its own master looks after the link.
       aliveIntervalMs: ride ? 0 : target.serverAliveIntervalMs || DEFAULT_ALIVE_INTERVAL_MS,
       aliveCountMax: target.serverAliveCountMax,

@@ -29,6 +29,8 @@ export interface Ridden {
   readonly pid: number;
   /** Options that the client insists on and that cannot be known of an OpenSSH master. */
   readonly unknowable: readonly string[];
+  /** The client has started it for Carpool: it ends when the linger time does. Otherwise it is never ended. */
+  readonly ours?: boolean;
 }
 
 /** What the client answers to a question. */

@@ -1,3 +1,4 @@
+import { serveAgent } from "../channel/agent.ts";
 import { Connection } from "../channel/connection.ts";
 import { type Forward, openForward } from "../channel/forward/forward.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
@@ -11,7 +12,9 @@ import { LinkWatch, type WatchOptions } from "./link_watch.ts";
 import { Linger } from "./linger.ts";
 import type { Log } from "./log.ts";
 import { describeForward, forwardKey, toForwardSpec } from "./mux_forward.ts";
+import type { Passenger } from "./passenger.ts";
 import { Relay } from "./relay.ts";
+import { RiddenWatch } from "./openssh_watch.ts";
 import { bindSocket } from "./socket_birth.ts";
 
 /** A master without ControlPersist=yes leaves after this long at the latest when nobody has ever boarded it. */
@@ -26,6 +29,10 @@ export interface MasterOptions {
   readonly controlPath: string;
   /** The OpenSSH master's own control path, where one is ridden. */
   readonly ridden?: string;
+  /** Ends the OpenSSH master that is ridden, where Carpool has started it. */
+  readonly endRidden?: () => Promise<void>;
+  /** The agent that sessions may ask for; the server's channels to it are answered here. */
+  readonly agentSocket?: string;
   readonly destination: { readonly host: string; readonly user: string; readonly port: number };
   /** Milliseconds after the last session; `Infinity`: for ever; 0: with the last passenger. */
   readonly lingerMs: number;
@@ -75,7 +82,9 @@ export class Master implements ControlledMaster {
   readonly #startedAt = new Date();
   #listener: Deno.Listener | undefined;
   #socketInode: number | null = null;
+  readonly #riddenWatch: RiddenWatch | undefined;
   #own: Connection | undefined;
+  #ownPassenger: Passenger | undefined;
   #rttMs: number | null = null;
   #everBoarded = false;
   #stopping = false;
@@ -91,9 +100,14 @@ export class Master implements ControlledMaster {
     this.#relay = new Relay(link, {
       maxSessions: options.maxSessions,
       onChange: () => this.#changed(),
-      beforeOpen: () => this.#watch.beforeOpen(),
+      beforeOpen: () => this.#beforeOpen(),
     });
     this.#watch = new LinkWatch(this.#relay, options);
+    if (options.ridden) this.#riddenWatch = new RiddenWatch(link, options.ridden);
+    if (options.agentSocket) {
+      serveAgent(this.#connection(), options.agentSocket);
+      this.#relay.serveAgentBy(this.#ownPassenger!);
+    }
     link.closed.then((info) => this.#gone(info));
     this.#linger.update(false);
   }
@@ -148,6 +162,11 @@ export class Master implements ControlledMaster {
     acceptAll(listener, (conn) => serveControlClient(conn, this), this.options.log);
   }
 
+  #beforeOpen(): void {
+    this.#watch.beforeOpen();
+    this.#riddenWatch?.beforeOpen();
+  }
+
   board(link: Link): void {
     this.#everBoarded = true;
     this.#relay.add(link);
@@ -176,7 +195,7 @@ export class Master implements ControlledMaster {
     if (this.#own === undefined) {
       const [ours, theirs] = memoryLinkPair(this.where);
       this.#own = new Connection(ours);
-      this.#relay.add(theirs);
+      this.#ownPassenger = this.#relay.add(theirs);
     }
     return this.#own;
   }
@@ -226,8 +245,20 @@ export class Master implements ControlledMaster {
 
   #leave(why: string): void {
     if (this.#ended) return;
+    const info = { how: "closed", why: `the master has left (${why})` } as const;
+    // On OpenSSH 9.2, a proxy client that leaves after a refusal, or with an open under way, takes the whole master and
+    // everybody's sessions with it. One that is not ours is then kept, idle, until it ends by itself.
+    if (this.options.ridden && !this.options.endRidden && !this.#relay.mayLeave) {
+      this.options.log.info(`${this.where}: its passengers leave (${why}); OpenSSH's master is kept`);
+      this.#relay.dismiss(info);
+      this.#own = undefined; // it was a passenger too
+      return;
+    }
     this.options.log.info(`${this.where}: leaves (${why})`);
-    this.#link.close({ how: "closed", why: `the master has left (${why})` });
+    this.options.endRidden?.().catch((error) =>
+      this.options.log.error("cannot end an OpenSSH master", error)
+    );
+    this.#link.close(info);
   }
 
   async #gone(info: CloseInfo): Promise<void> {

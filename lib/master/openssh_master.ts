@@ -1,11 +1,13 @@
 import { HostKeyError, LinkError, type LinkErrorCode, MasterError } from "../base/errors.ts";
-import { ControlClient } from "../link/control_link.ts";
+import type { Link } from "../channel/link.ts";
+import { join } from "../deps/node_path.ts";
+import { ControlClient, openControlLink } from "../link/control_link.ts";
 import { printable } from "../target/printable.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
-import { encodeMuxPlain, MUX } from "../wire/mux.ts";
+import { endOpenSshMaster } from "./openssh_end.ts";
 import { openSshArguments } from "./openssh_arguments.ts";
-import { inspectSocket } from "./places.ts";
+import { checkSocketPath, inspectSocket, makePrivate, places } from "./places.ts";
 
 export interface OpenSshStart {
   /** What the target was resolved with. */
@@ -25,19 +27,12 @@ export async function findSsh(environment: Readonly<Record<string, string>>): Pr
   return undefined;
 }
 
-/** Whether the installed `ssh` is to make the connection: the `via` option, or what the target needs. */
-export async function wantsOpenSsh(target: Target, via: TargetOptions["via"] = "auto"): Promise<boolean> {
-  if (via === "openssh") return true;
-  if (via === "ssh2" || target.needsOpenSsh.length === 0) return false;
-  return await findSsh(target.environment) !== undefined;
-}
-
 /**
  * Finds the live master that Carpool started at a path of its own, or starts `ssh` as one, detached: what it has to
  * ask, it asks on our terminal. Whoever comes meanwhile waits at a lock file. Resolves with its process id. Throws
  * `LinkError` or `HostKeyError` in ssh's own words.
  */
-export async function openSshMaster(
+async function openSshMaster(
   target: Target,
   controlPath: string,
   start: OpenSshStart,
@@ -61,14 +56,40 @@ export async function openSshMaster(
   });
 }
 
-/** Ends a master that Carpool started; one that has left already is what is wanted. */
-export async function endOpenSshMaster(controlPath: string): Promise<void> {
+/** As {@linkcode openSshMaster}, at a path named after `key` in the first directory for sockets that can be had. */
+export async function ensureOpenSshMaster(
+  target: Target,
+  key: string,
+  start: OpenSshStart,
+): Promise<{ readonly controlPath: string; readonly pid: number }> {
+  const [place] = await places(target.environment);
+  if (place === undefined) {
+    throw new MasterError("no-keeper", {
+      what: "Cannot start an OpenSSH master",
+      where: target.where,
+      why: "there is no directory for its socket (HOME is not set)",
+      outcome: "not-started",
+    });
+  }
+  await makePrivate(place.directory);
+  const controlPath = join(place.directory, `ssh-${key}`);
+  checkSocketPath(controlPath);
+  return { controlPath, pid: await openSshMaster(target, controlPath, start) };
+}
+
+/** A connection of this process's own, made by the installed `ssh`: it ends when the link does. */
+export async function openPrivateOpenSshLink(target: Target, start: OpenSshStart): Promise<Link> {
+  const key = crypto.randomUUID().slice(0, 8);
+  const { controlPath } = await ensureOpenSshMaster(target, key, start);
   try {
-    using client = await ControlClient.connect(controlPath);
-    const id = client.nextRequestId();
-    await client.ask(encodeMuxPlain(MUX.TERMINATE, id), id); // it may close the socket before it answers
+    const link = await openControlLink(controlPath, target.where);
+    link.closed.then(() => endOpenSshMaster(controlPath)).catch(() => {}); // it has ended by itself
+    return link;
   } catch (error) {
-    if (!(error instanceof MasterError && error.code === "gone")) throw error;
+    await endOpenSshMaster(controlPath);
+    throw error;
+  } finally {
+    await Deno.remove(`${controlPath}.lock`);
   }
 }
 

@@ -56,6 +56,7 @@ export class Relay {
   readonly #windows: RelayWindows;
   readonly #turns: SessionTurns;
   #nextId = 0;
+  #everRefused = false;
   #lastReceivedAt = performance.now();
   /** How the link ended, or is about to. */
   #ended: CloseInfo | undefined;
@@ -110,6 +111,21 @@ export class Relay {
   /** What is open, for `-O channels` and the like: type and state, no content. */
   describeChannels(): { readonly localId: number; readonly type: string; readonly state: string }[] {
     return [...this.#byLocal.values()].map(({ localId, type, state }) => ({ localId, type, state }));
+  }
+
+  /** Whether nothing is open or under way at the server, and it never refused an open: see `Master`. */
+  get mayLeave(): boolean {
+    return !this.#everRefused && ![...this.#byLocal.values()].some(({ state }) => state === "opening");
+  }
+
+  /** Sends every passenger away; the link stays. */
+  dismiss(info: CloseInfo): void {
+    for (const passenger of [...this.#passengers]) passenger.link.close(info);
+  }
+
+  /** From now on channels to an agent that some session has asked for go to this passenger. */
+  serveAgentBy(passenger: Passenger): void {
+    this.#forwards.serveAgentBy(passenger);
   }
 
   /** Takes a passenger on; it leaves when its link ends. */
@@ -217,6 +233,7 @@ export class Relay {
 
   #refused(channel: RelayedChannel, payload: Uint8Array): void {
     if (channel.state !== "opening") throw violation("an open refused that is not under way");
+    this.#everRefused = true;
     const { reason } = decodeChannelOpenFailure(payload);
     if (channel.isSession && channel.passenger && this.#turns.refused(channel, reason)) return; // it gets another turn
     channel.passenger?.link.send(renumber(payload, channel.passengerId));

@@ -19,6 +19,14 @@ export class RemoteForwards {
   /** Sessions with agent or display forwarding; the latest to ask is served first. */
   readonly #askers = new Map<string, Map<RelayedChannel, Passenger>>();
 
+  /** Who answers for the agent in everybody's place. */
+  #agent: Passenger | undefined;
+  #agentAskedFor = false;
+
+  serveAgentBy(passenger: Passenger): void {
+    this.#agent = passenger;
+  }
+
   /** What a global request would change once the server has agreed; undefined: it is not passed on. */
   changeFor(passenger: Passenger, request: GlobalRequest): ((answer: Uint8Array) => void) | undefined {
     const { name, data } = request;
@@ -52,6 +60,7 @@ export class RemoteForwards {
   /** A session asked for something that makes the server open channels. */
   noteRequest(passenger: Passenger, channel: RelayedChannel, type: string): void {
     if (type === "auth-agent-req@openssh.com") {
+      this.#agentAskedFor = true;
       this.#asks(channel, passenger, "auth-agent@openssh.com");
     }
     if (type === "x11-req") this.#asks(channel, passenger, "x11");
@@ -84,6 +93,8 @@ export class RemoteForwards {
       case "forwarded-streamlocal@openssh.com":
         return this.#owners.get(`unix:${new Reader(open.data).utf8()}`);
       case "auth-agent@openssh.com":
+        if (this.#agent && this.#agentAskedFor) return this.#agent;
+        return [...this.#askers.get(open.type)?.values() ?? []].at(-1);
       case "x11":
         return [...this.#askers.get(open.type)?.values() ?? []].at(-1);
       default:

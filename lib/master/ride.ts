@@ -2,7 +2,7 @@ import { MasterError } from "../base/errors.ts";
 import type { Link } from "../channel/link.ts";
 import { ControlClient, openControlLink } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
-import type { Target } from "../target/target.ts";
+import type { Target, TargetOptions } from "../target/target.ts";
 import { hashOf, identityKey } from "./identity.ts";
 import { askToOpen, dialPlace, isKeeperGone, type Opened } from "./keeper_client.ts";
 import type { KeeperRequest, LineConn } from "./keeper_protocol.ts";
@@ -23,6 +23,8 @@ export interface RideOptions {
   readonly pathAskedFor?: boolean;
   readonly lingerMs?: number;
   readonly maxSessions?: number;
+  /** Have the installed `ssh` make the connection, with what the target was resolved with, and ride that. */
+  readonly openSsh?: TargetOptions;
 }
 
 type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
@@ -51,10 +53,10 @@ export async function openMaster(target: Target, options: RideOptions): Promise<
   const request = await requestFor(target, options);
   if (options.bind && target.controlPath) {
     await inspectSocket(target.controlPath); // said before anything is dialled
-    return await askKeeper(target, { ...request, controlPath: target.controlPath }, options);
+    return await askForOwn(target, { ...request, controlPath: target.controlPath }, options);
   }
   const named = await liveNamedMaster(target, options);
-  if (named === undefined) return await askKeeper(target, request, options);
+  if (named === undefined) return await askForOwn(target, request, options);
   try {
     const unknowable = options.unknowable ?? [];
     const key = `r${await hashOf(named.controlPath)}`;
@@ -62,18 +64,37 @@ export async function openMaster(target: Target, options: RideOptions): Promise<
   } catch (error) {
     if (!(error instanceof MasterError) || error.code !== "mismatch") throw error;
     options.prompter.notice(`${error.what}: ${error.where}: ${error.why}; a connection of its own is used`);
-    return await askKeeper(target, request, options);
+    return await askForOwn(target, request, options);
   }
+}
+
+/** A master of Carpool's: the keeper's own connection, or an OpenSSH master that is started here and ridden there. */
+async function askForOwn(target: Target, request: OpenRequest, options: RideOptions): Promise<Opened> {
+  if (options.openSsh === undefined) return await askKeeper(target, request, options);
+  const { ensureOpenSshMaster } = await import("./openssh_master.ts");
+  const { prompter, signal } = options;
+  const master = await ensureOpenSshMaster(target, request.key, {
+    options: options.openSsh,
+    prompter,
+    signal,
+  });
+  const ride = { ...master, unknowable: [], ours: true };
+  return await askKeeper(target, { ...request, ride }, options);
+}
+
+/** Whoever makes the connection is part of the identity. */
+async function keyOf(target: Target, options: Pick<RideOptions, "openSsh">): Promise<string> {
+  return `${options.openSsh ? "o" : ""}${await identityKey(target)}`;
 }
 
 /** Where a live master for the target has its socket: our own, or one at its ControlPath. Starts nothing. */
 export async function findControlPath(
   target: Target,
-  options: Pick<RideOptions, "prompter" | "pathAskedFor">,
+  options: Pick<RideOptions, "prompter" | "pathAskedFor" | "openSsh">,
 ): Promise<string | undefined> {
   const named = await liveNamedMaster(target, options);
   if (named || options.pathAskedFor) return named?.controlPath;
-  const key = await identityKey(target);
+  const key = await keyOf(target, options);
   for (const place of await places(target.environment)) {
     const path = place.masterSocket(key);
     if (await pidOfMaster(path) !== undefined) return path;
@@ -93,7 +114,7 @@ async function boardLive(target: Target, options: RideOptions): Promise<Link | u
     if (options.unknowable?.length) return undefined;
     keys.push(`r${await hashOf(path)}`);
   }
-  if (keys.length === 0) keys.push(await identityKey(target));
+  if (keys.length === 0) keys.push(await keyOf(target, options));
   for (const place of await places(target.environment)) {
     for (const key of keys) {
       const link = await board(place.masterSocket(key), target.where);
@@ -117,7 +138,7 @@ async function board(path: string, where: string): Promise<Link | undefined> {
 async function requestFor(target: Target, options: RideOptions): Promise<OpenRequest> {
   return {
     type: "open",
-    key: await identityKey(target),
+    key: await keyOf(target, options),
     target: forKeeper(target),
     lingerMs: options.lingerMs === Infinity ? "forever" : options.lingerMs,
     maxSessions: options.maxSessions,
