@@ -16,7 +16,7 @@ async function establishedTo(port: number): Promise<number> {
 Deno.test("ten sessions of five processes and three stock clients are one TCP connection and one server process", async () => {
   await using rig = await StockRig.start();
   await rig.openMaster(["-o", "ControlPersist=60"]);
-  const ride = ["-S", rig.socket, "-F", rig.sshd.configFile];
+  const ride = ["-S", rig.socket, "-F", rig.configFile];
   const command = "echo up; exec sleep 1000";
   const programs = Array.from(
     { length: 4 },

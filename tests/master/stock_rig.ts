@@ -14,6 +14,8 @@ export class StockRig implements AsyncDisposable {
   readonly home: TempHome;
   /** Where a test has its control socket. */
   readonly socket: string;
+  /** As {@linkcode Sshd.configFile}, and connections are shared: `ControlPath none` would mean that they are not. */
+  readonly configFile: string;
   /** For the stock client: a direct connection fails, so that a silent fallback cannot pass for success. */
   readonly noWayConfig: string;
   /** What the programs of OpenSSH need, and the home's own. */
@@ -21,10 +23,11 @@ export class StockRig implements AsyncDisposable {
   /** What connections in this process said. */
   readonly notices: string[] = [];
 
-  private constructor(sshd: Sshd, home: TempHome, noWayConfig: string) {
+  private constructor(sshd: Sshd, home: TempHome, configFile: string, noWayConfig: string) {
     this.sshd = sshd;
     this.home = home;
     this.socket = join(home.path, "m");
+    this.configFile = configFile;
     this.noWayConfig = noWayConfig;
     this.env = { ...home.env, ...sshd.openssh.env };
   }
@@ -33,9 +36,10 @@ export class StockRig implements AsyncDisposable {
     const sshd = await startSshd(options);
     try {
       const home = await TempHome.make();
-      const config = await Deno.readTextFile(sshd.configFile);
-      const lines = config.replace("Host *\n", "Host *\n  ProxyCommand /bin/false\n");
-      return new StockRig(sshd, home, await home.write("no_way", lines));
+      const lines = await Deno.readTextFile(sshd.configFile);
+      const noWay = lines.replace("Host *\n", "Host *\n  ProxyCommand /bin/false\n");
+      const shared = lines.replace(/^ *ControlPath none\n/m, "");
+      return new StockRig(sshd, home, await home.write("config", shared), await home.write("no_way", noWay));
     } catch (error) {
       await sshd.stop();
       throw error;
@@ -54,7 +58,7 @@ export class StockRig implements AsyncDisposable {
 
   /** Has Carpool make a master and bind it at {@linkcode socket}, for the stock client to ride. */
   async openMaster(args: readonly string[] = []): Promise<void> {
-    const words = ["open", "-M", "-S", this.socket, "-F", this.sshd.configFile, ...args, "test"];
+    const words = ["open", "-M", "-S", this.socket, "-F", this.configFile, ...args, "test"];
     const { code, stdout, stderr } = await this.carpool(words);
     if (code !== 0) throw new Deno.errors.InvalidData(`carpool open: ${code}: ${stdout}${stderr}`);
   }
@@ -74,7 +78,7 @@ export class StockRig implements AsyncDisposable {
 
   /** A stock OpenSSH master at {@linkcode socket}, in the background: `ssh -M -N -f`. */
   async startStockMaster(args: readonly string[] = []): Promise<number> {
-    const words = ["-F", this.sshd.configFile, "-M", "-N", "-f", "-S", this.socket];
+    const words = ["-F", this.configFile, "-M", "-N", "-f", "-S", this.socket];
     const detached = ["-o", "ControlPersist=no", ...args, "test"];
     // Its stderr must not be ours: whoever waits for its end would wait for the master's.
     await using ssh = start("/bin/sh", [
@@ -94,7 +98,7 @@ export class StockRig implements AsyncDisposable {
   /** Connects from this process, with the keeper of this home. */
   connect(options: ConnectOptions = {}): Promise<Host> {
     return connect("test", {
-      configFile: this.sshd.configFile,
+      configFile: this.configFile,
       environment: this.env,
       prompter: {
         interactive: false,
