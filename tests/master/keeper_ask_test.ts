@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { HostKeyError, LinkError } from "../../lib/base/errors.ts";
 import type { ConnectOptions } from "../../lib/host/connect.ts";
 import type { Prompter } from "../../lib/target/prompter.ts";
+import { gone } from "../support/processes.ts";
 import { run } from "../support/run.ts";
 import { provide } from "../support/tools.ts";
 import { COMMAND, KeeperWorld, Scripted, until } from "./keeper_world.ts";
@@ -113,6 +114,7 @@ Deno.test("a process that is killed at the question leaves it to the next", asyn
     });
     while (!await exists(pipe)) await new Promise((resolve) => setTimeout(resolve, 10));
     killed.kill("SIGKILL");
+    await gone([killed.pid]); // then the keeper is no descendant any more, and is not ended with it
   }
   const prompter = new Scripted("right-one");
   await using host = await world.connect({ ...BY_PASSWORD, prompter });
