@@ -160,6 +160,7 @@ Deno.test("framed link whose write failed still delivers what can be read, then 
   const arrivals = new Arrivals(link);
   link.send(new Uint8Array([80]));
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  link.send(new Uint8Array([81])); // nobody will ever take it
   assertEquals(link.queuedBytes, 0);
   await conn.give(new Uint8Array([0, 0, 0, 2, 0, 98]));
   assertEquals(arrivals.payloads, [new Uint8Array([98])]);

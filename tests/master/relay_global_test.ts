@@ -170,6 +170,24 @@ Deno.test("relay refuses another's listener and its cancellation, and passes its
   assertEquals(m.decodeChannelOpen(await b.next(MSG.CHANNEL_OPEN)).sender, 11);
 });
 
+Deno.test("relay gives nobody a listener that the server refused, and keeps one whose cancellation it refused", async () => {
+  const ends = relayEnds();
+  const [a, b] = [ends.board(), ends.board()];
+  a.send(ask("tcpip-forward", tcp("h", 80)));
+  await ends.server.next(MSG.GLOBAL_REQUEST);
+  ends.server.send(m.encodeGlobalReply(false));
+  await a.next(MSG.REQUEST_FAILURE);
+  serverOpens(ends, 10, "forwarded-tcpip", "h", 80, "9.9.9.9", 1);
+  assertEquals(await refused(ends), 10);
+  await forward(ends, b, "tcpip-forward", tcp("h", 80));
+  b.send(ask("cancel-tcpip-forward", tcp("h", 80)));
+  await ends.server.next(MSG.GLOBAL_REQUEST);
+  ends.server.send(m.encodeGlobalReply(false));
+  await b.next(MSG.REQUEST_FAILURE);
+  serverOpens(ends, 11, "forwarded-tcpip", "h", 80, "9.9.9.9", 1);
+  assertEquals(m.decodeChannelOpen(await b.next(MSG.CHANNEL_OPEN)).sender, 11);
+});
+
 Deno.test("relay cancels the listeners of a passenger that vanishes, and gives them to others", async () => {
   const ends = relayEnds();
   const [a, b] = [ends.board(), ends.board()];

@@ -101,6 +101,18 @@ Deno.test("relay forgets a session that waits to be asked for again when its pas
   assertNothingLeft(ends); // and no timer is left, which the test runner checks
 });
 
+Deno.test("relay opens nothing for a passenger that vanishes with one session refused and another waiting", async () => {
+  const ends = relayEnds({ maxSessions: 1 });
+  const a = ends.board();
+  a.open(1);
+  a.open(2);
+  await ends.server.refuse();
+  await settle();
+  await a.link.close();
+  await settle();
+  assertNothingLeft(ends);
+});
+
 Deno.test("relay refuses the server's open that a vanished passenger has not answered", async () => {
   const ends = relayEnds();
   const a = ends.board();
