@@ -1,4 +1,4 @@
-import { CarpoolError, MasterError } from "../base/errors.ts";
+import { type CarpoolError, MasterError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
 import { Connection } from "../channel/connection.ts";
 import { keepAlive } from "../channel/keepalive.ts";

@@ -1,6 +1,6 @@
 import { ByteInbox } from "../channel/byte_inbox.ts";
 import type { Session, SessionEnd } from "../channel/session.ts";
-import { CarpoolError, ChannelError, type Outcome } from "../base/errors.ts";
+import { type CarpoolError, ChannelError, type Outcome } from "../base/errors.ts";
 import type { PtyOptions } from "./exec_options.ts";
 
 /** How a remote process ended; the first three fields are those of `Deno.CommandStatus`. */
