@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream";
 import net from "node:net";
+import { setImmediate } from "node:timers";
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { LinkError, type LinkErrorCode } from "../base/errors.ts";
@@ -164,8 +165,13 @@ export function carryOverChannel(channel: Channel): Carrier {
       channel.consumed(unread);
       unread = 0;
     },
-    write: (chunk: Uint8Array, _encoding, done) => {
-      channel.write(chunk).then(() => done(), done);
+    // Only later, and all at once: ssh2 writes a packet in pieces while it is encrypting, with buffers that all its
+    // connections share, and what is written here is encrypted again by the connection that carries it.
+    writev: (chunks, done) => {
+      setImmediate(() => {
+        const bytes = Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer));
+        channel.write(bytes).then(() => done(), done);
+      });
     },
     final: (done) => {
       channel.eof();
