@@ -1,6 +1,7 @@
 import { MasterError } from "../base/errors.ts";
 import { ControlClient } from "../link/control_link.ts";
-import { exitAll } from "../master/keeper_client.ts";
+import { exitAll, listMasters } from "../master/keeper_client.ts";
+import { isInKeepersDirectory, ridingSocket } from "../master/riding_socket.ts";
 import { controlPathFor } from "../host/connect.ts";
 import { encodeMuxPlain, MUX } from "../wire/mux.ts";
 import { helpSpec, readArguments, usage } from "./arguments.ts";
@@ -35,6 +36,9 @@ export function control(name: keyof typeof SUMMARIES) {
       write(`carpool: no master for ${host}\n`, "stderr");
       return exitStatus.sshFailed;
     }
+    if (name !== "check" && line.text("socket") === undefined && await isOthers(path)) {
+      return await leaveOthers(name, host, path);
+    }
     using client = await ControlClient.connect(path);
     const pid = await client.alive();
     if (name === "check") {
@@ -45,6 +49,32 @@ export function control(name: keyof typeof SUMMARIES) {
     write(name === "stop" ? "Stop listening request sent.\n" : "Exit request sent.\n", "stdout");
     return exitStatus.ok;
   };
+}
+
+/** Whether nobody of Carpool's made the master at this path: it is never ended unless it is named with -S. */
+async function isOthers(path: string): Promise<boolean> {
+  if (await isInKeepersDirectory(path)) return false;
+  return !(await listMasters()).some(({ kind, controlPath }) => kind === "carpool" && controlPath === path);
+}
+
+/** Ends what Carpool has on a master that `ssh` started; the master stays. */
+async function leaveOthers(name: "stop" | "exit", host: string, path: string): Promise<number> {
+  const riding = await ridingSocket(path);
+  if (riding !== undefined) {
+    using client = await ControlClient.connect(riding);
+    await tell(client, name === "stop" ? MUX.STOP_LISTENING : MUX.TERMINATE, name === "exit");
+  }
+  const done = riding === undefined
+    ? "Carpool does not ride"
+    : name === "stop"
+    ? "Carpool takes nobody new on"
+    : "Carpool's sessions have left";
+  const end = `carpool ${name} -S ${path} ${host}`;
+  write(
+    `${done} the OpenSSH master at ${path}; it was not started by Carpool and goes on (${end} ends it)\n`,
+    "stdout",
+  );
+  return exitStatus.ok;
 }
 
 async function tell(client: ControlClient, type: number, mayClose: boolean): Promise<void> {
@@ -65,5 +95,9 @@ async function endAll(): Promise<number> {
 
 function helpOf(name: keyof typeof SUMMARIES): string {
   const all = name === "exit" ? "\n  --all                  every master of yours that Carpool holds\n" : "";
-  return `carpool ${name} [options] <host>: ${SUMMARIES[name]}\n${all}\n${targetOptionHelp}\n`;
+  const others = name === "check"
+    ? ""
+    : "\nA master that ssh started, at the ControlPath of ssh_config, goes on: only what Carpool has on it ends. With\n" +
+      "-S PATH it is told itself, as ssh would.\n";
+  return `carpool ${name} [options] <host>: ${SUMMARIES[name]}\n${others}${all}\n${targetOptionHelp}\n`;
 }

@@ -103,7 +103,7 @@ export class Master implements ControlledMaster {
       beforeOpen: () => this.#beforeOpen(),
     });
     this.#watch = new LinkWatch(this.#relay, options);
-    if (options.ridden) this.#riddenWatch = new RiddenWatch(link, options.ridden);
+    if (options.ridden) this.#riddenWatch = new RiddenWatch(this.#relay, options.ridden);
     if (options.agentSocket) {
       serveAgent(this.#connection(), options.agentSocket);
       this.#relay.serveAgentBy(this.#ownPassenger!);
