@@ -20,9 +20,7 @@ export function identityOf(target: Target): Identity {
     certificateFiles: target.certificateFiles,
     identitiesOnly: target.identitiesOnly,
     // The agent of the session we happen to run in is no wish: cron rides what the terminal has opened.
-    identityAgent: target.identityAgent === target.environment.SSH_AUTH_SOCK
-      ? null
-      : target.identityAgent ?? null,
+    identityAgent: target.identityAgentIsNamed ? target.identityAgent ?? "none" : null,
     forwardAgent: target.forwardAgent === true ? target.identityAgent ?? false : target.forwardAgent,
     ciphers: target.ciphers ?? null,
     macs: target.macs ?? null,

@@ -35,10 +35,11 @@ type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
  * was asked for by name, any other where no keeper can be had: the caller then makes a private connection, and says so.
  */
 export async function ride(target: Target, options: RideOptions): Promise<Link> {
+  const paths = await namedPaths(target, options);
   for (let attempt = 1;; attempt++) {
-    const link = await boardLive(target, options);
+    const link = await boardLive(target, paths, options);
     if (link) return link;
-    const { controlPath } = await openMaster(target, options);
+    const { controlPath } = await openOrRide(target, paths, options);
     try {
       return await openControlLink(controlPath, target.where);
     } catch (error) {
@@ -50,12 +51,17 @@ export async function ride(target: Target, options: RideOptions): Promise<Link> 
 
 /** Finds or starts the master without boarding it (`carpool open`). */
 export async function openMaster(target: Target, options: RideOptions): Promise<Opened> {
-  const request = await requestFor(target, options);
   if (options.bind && target.controlPath) {
     await inspectSocket(target.controlPath); // said before anything is dialled
+    const request = await requestFor(target, options);
     return await askForOwn(target, { ...request, controlPath: target.controlPath }, options);
   }
-  const named = await liveNamedMaster(target, options);
+  return await openOrRide(target, await namedPaths(target, options), options);
+}
+
+async function openOrRide(target: Target, paths: readonly string[], options: RideOptions): Promise<Opened> {
+  const request = await requestFor(target, options);
+  const named = await liveNamedMaster(paths, options.prompter);
   if (named === undefined) return await askForOwn(target, request, options);
   try {
     const unknowable = options.unknowable ?? [];
@@ -92,7 +98,7 @@ export async function findControlPath(
   target: Target,
   options: Pick<RideOptions, "prompter" | "pathAskedFor" | "openSsh">,
 ): Promise<string | undefined> {
-  const named = await liveNamedMaster(target, options);
+  const named = await liveNamedMaster(await namedPaths(target, options), options.prompter);
   if (named || options.pathAskedFor) return named?.controlPath;
   const key = await keyOf(target, options);
   for (const place of await places(target.environment)) {
@@ -106,15 +112,16 @@ export async function findControlPath(
  * Boards a master of the keeper's without asking the keeper: one connect, one turn of a local socket. Where the target
  * has a ControlPath at which something lies, that comes first: the keeper's link to it, if it rides it already.
  */
-async function boardLive(target: Target, options: RideOptions): Promise<Link | undefined> {
-  const keys: string[] = [];
-  for (const path of namedPaths(target)) {
-    if (!await liesThere(path, target, options)) continue;
-    // A master that Carpool made is at its own path, and what it was made with must be compared.
-    if (options.unknowable?.length) return undefined;
-    keys.push(`r${await hashOf(path)}`);
-  }
-  if (keys.length === 0) keys.push(await keyOf(target, options));
+async function boardLive(
+  target: Target,
+  paths: readonly string[],
+  options: RideOptions,
+): Promise<Link | undefined> {
+  // With such options the keeper must say whether a master at a named path is ours, and the same.
+  if (paths.length > 0 && options.unknowable?.length) return undefined;
+  const keys = paths.length === 0
+    ? [await keyOf(target, options)]
+    : await Promise.all(paths.map(async (path) => `r${await hashOf(path)}`));
   for (const place of await places(target.environment)) {
     for (const key of keys) {
       const link = await board(place.masterSocket(key), target.where);
@@ -146,34 +153,36 @@ async function requestFor(target: Target, options: RideOptions): Promise<OpenReq
   };
 }
 
-/** The ControlPath as this OpenSSH and others would write it; none where it was not asked for. */
-function namedPaths(target: Target): string[] {
-  return target.controlPath === undefined ? [] : [target.controlPath, ...target.controlPathAlternatives];
-}
-
-/** Whether a socket of ours lies at a path that was named. What else may lie there is an error or left alone. */
-async function liesThere(
-  path: string,
+/**
+ * Where something lies at the target's ControlPath, as this OpenSSH and others would write it. What is no socket of ours
+ * is an error when the path was asked for by name, and else left alone.
+ */
+async function namedPaths(
   target: Target,
   { prompter, pathAskedFor }: Pick<RideOptions, "prompter" | "pathAskedFor">,
-): Promise<boolean> {
-  try {
-    return await inspectSocket(path) === "socket";
-  } catch (error) {
-    if (!(error instanceof MasterError) || pathAskedFor) throw error;
-    if (path === target.controlPath) prompter.notice(`The ControlPath is not used: ${path}: ${error.why}`);
-    return false;
+): Promise<string[]> {
+  if (target.controlPath === undefined) return [];
+  const found: string[] = [];
+  for (const path of [target.controlPath, ...target.controlPathAlternatives]) {
+    try {
+      if (await inspectSocket(path) === "socket") found.push(path);
+    } catch (error) {
+      if (!(error instanceof MasterError) || pathAskedFor) throw error;
+      if (path === target.controlPath) {
+        prompter.notice(`The ControlPath is not used: ${path}: ${error.why}`);
+      }
+    }
   }
+  return found;
 }
 
-/** A live master at the target's ControlPath: OpenSSH's, or ours (bound there by -M -S). */
+/** A live master at one of these paths: OpenSSH's, or ours (bound there by -M -S). */
 async function liveNamedMaster(
-  target: Target,
-  options: Pick<RideOptions, "prompter" | "pathAskedFor">,
+  paths: readonly string[],
+  prompter: Prompter,
 ): Promise<{ readonly controlPath: string; readonly pid: number } | undefined> {
-  for (const controlPath of namedPaths(target)) {
-    if (!await liesThere(controlPath, target, options)) continue;
-    const pid = await pidOfMaster(controlPath, options.prompter);
+  for (const controlPath of paths) {
+    const pid = await pidOfMaster(controlPath, prompter);
     if (pid !== undefined) return { controlPath, pid };
   }
   return undefined;

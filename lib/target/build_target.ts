@@ -74,6 +74,7 @@ export async function buildTarget(from: Ingredients): Promise<Target> {
     certificateFiles,
     identitiesOnly: settings.flag("IdentitiesOnly", false),
     identityAgent: await agentOf(settings.get("IdentityAgent"), expander, environment.SSH_AUTH_SOCK),
+    identityAgentIsNamed: (settings.value("IdentityAgent") ?? "SSH_AUTH_SOCK") !== "SSH_AUTH_SOCK",
     forwardAgent: await forwardAgentOf(settings, expander),
     authenticationMethods: authentication.methods,
     numberOfPasswordPrompts: Math.max(0, settings.number("NumberOfPasswordPrompts", 3)),

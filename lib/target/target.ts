@@ -157,6 +157,8 @@ export interface Target {
   readonly identitiesOnly: boolean;
   /** Agent socket path; undefined: no agent. */
   readonly identityAgent: string | undefined;
+  /** Whether an agent, or none, was named, instead of being taken from SSH_AUTH_SOCK. */
+  readonly identityAgentIsNamed: boolean;
   /** ForwardAgent: whether the host may use the agent, or the socket of the one it may use instead. */
   readonly forwardAgent: boolean | string;
   /** In order; the subset of publickey, keyboard-interactive, password that the configuration allows. */
