@@ -167,7 +167,9 @@ async function missingSources(job: Job, hosts: readonly PlannedHost[]): Promise<
     const step = sourceOf(job, action.step);
     const written = JSON.stringify(step?.kind === "copy" ? step.from : basename(action.from));
     try {
-      await Deno.stat(action.from);
+      const { isDirectory } = await Deno.stat(action.from);
+      // With narrow permissions Deno drops the last slash, and the system does not refuse it.
+      if (action.from.endsWith("/") && !isDirectory) throw new Deno.errors.NotADirectory();
     } catch (cause) {
       const why = cause instanceof Deno.errors.NotFound
         ? `the local file ${written} does not exist`

@@ -20,9 +20,8 @@ import {
 } from "../wire/messages.ts";
 import { GlobalReplies } from "./global_replies.ts";
 import { RemoteForwards } from "./remote_forwards.ts";
-import { Passenger } from "./passenger.ts";
+import { Passenger, RelayedChannel } from "./passenger.ts";
 import { checkFromPassenger, dataLengthOf } from "./passenger_check.ts";
-import { RelayedChannel } from "./relayed_channel.ts";
 import { isData, renumber, splitData } from "./relayed_data.ts";
 import { RelaySender } from "./relay_sender.ts";
 import { RelayWindows } from "./relay_windows.ts";

@@ -1,5 +1,5 @@
 import type { Link } from "../channel/link.ts";
-import type { RelayedChannel } from "./relayed_channel.ts";
+import type { RelayedChannel } from "./passenger.ts";
 
 /** Above this many bytes not yet sent to the server, channels wait their turn. */
 const HIGH_WATER_BYTES = 256 * 1024;

@@ -1,6 +1,6 @@
 import { ProtocolError } from "../base/errors.ts";
 import { encodeWindowAdjust } from "../wire/messages.ts";
-import type { RelayedChannel } from "./relayed_channel.ts";
+import type { RelayedChannel } from "./passenger.ts";
 import type { RelaySender } from "./relay_sender.ts";
 
 /** No server gets more than this to send to one channel ahead of what its passenger has taken. */

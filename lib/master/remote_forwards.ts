@@ -1,8 +1,7 @@
 import type { ChannelOpen, GlobalRequest } from "../wire/messages.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
-import type { Passenger } from "./passenger.ts";
-import type { RelayedChannel } from "./relayed_channel.ts";
+import type { Passenger, RelayedChannel } from "./passenger.ts";
 
 /** A request to send to the server. */
 interface Request {

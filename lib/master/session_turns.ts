@@ -1,6 +1,5 @@
 import { OPEN_FAILURE } from "../wire/messages.ts";
-import type { Passenger } from "./passenger.ts";
-import type { RelayedChannel } from "./relayed_channel.ts";
+import type { Passenger, RelayedChannel } from "./passenger.ts";
 
 /** How often a session is tried again that was refused with no other open to wait for. */
 const RETRIES = 6;

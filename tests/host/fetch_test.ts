@@ -137,7 +137,9 @@ Deno.test("a file that says it is empty and is not is fetched to its end", async
   await using dir = await tempDir();
   await using sftp = await realClient();
   await fetchFromHost(sftp, "/proc/filesystems", `${dir.path}/f`);
-  assertEquals(await Deno.readTextFile(`${dir.path}/f`), await Deno.readTextFile("/proc/filesystems"));
+  // Deno itself reads /proc with --allow-all only.
+  const cat = await new Deno.Command("cat", { args: ["/proc/filesystems"] }).output();
+  assertEquals(await Deno.readFile(`${dir.path}/f`), new Uint8Array(cat.stdout));
 });
 
 Deno.test("a log that grows while it is fetched arrives as it was, one that shrinks does not", async () => {

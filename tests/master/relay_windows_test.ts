@@ -1,8 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { memoryLinkPair } from "../../lib/link/memory_link.ts";
 import { RelaySender } from "../../lib/master/relay_sender.ts";
-import { RelayedChannel } from "../../lib/master/relayed_channel.ts";
-import { Passenger } from "../../lib/master/passenger.ts";
+import { Passenger, RelayedChannel } from "../../lib/master/passenger.ts";
 import * as m from "../../lib/wire/messages.ts";
 import { openThrough, type RelayEnds, relayEnds, type ScriptedEnd, settle } from "./relay_ends.ts";
 
