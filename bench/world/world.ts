@@ -1,14 +1,15 @@
 /** What contenders run in: a real sshd, links to it, a home of its own, OpenSSH's masters and Carpool's keeper. */
 import { CarpoolError } from "../../lib/base/errors.ts";
-import { type EmulatedLink, emulateLink } from "../../lib/emulator/emulated_link.ts";
+import { type EmulatedLink, emulateLink, type EmulateOptions } from "../../lib/emulator/emulated_link.ts";
 import type { OpenSsh } from "../../tests/support/openssh.ts";
 import { gone, processesMarked, signalProcess } from "../../tests/support/processes.ts";
 import { run, type RunOptions, type RunResult } from "../../tests/support/run.ts";
 import { type Sshd, startSshd } from "../../tests/support/sshd.ts";
 import { TempHome } from "../../tests/support/temp_home.ts";
+import type { Tool } from "../../tests/support/tools.ts";
 import type { ContenderReport } from "../contenders/report.ts";
 import type { Measurement } from "../method/workload.ts";
-import { CARPOOL_FLAGS, loopScript, parseTimes, processUse } from "./programs.ts";
+import { BY_URL_FLAGS, CARPOOL_FLAGS, loopScript, parseTimes, processUse } from "./programs.ts";
 
 const CONTENDERS = new URL("../contenders/", import.meta.url);
 const MOD = new URL("../../mod.ts", import.meta.url).pathname;
@@ -18,6 +19,22 @@ export interface WorldOptions {
   readonly rttsMs?: readonly number[];
   /** Addresses of the server; default 127.0.0.1 alone. */
   readonly hosts?: readonly string[];
+  /** Further links, each by the alias that leads to it. */
+  readonly links?: Readonly<Record<string, LinkOptions>>;
+  /** Programs that sessions find in their PATH. */
+  readonly programs?: readonly Tool[];
+}
+
+/** A link to one address of the server. */
+export interface LinkOptions extends Omit<EmulateOptions, "to"> {
+  /** Default: the first one. */
+  readonly host?: string;
+}
+
+/** Where an alias leads. */
+export interface Address {
+  readonly hostname: string;
+  readonly port: number;
 }
 
 /** A master that `ssh -M` holds. */
@@ -38,27 +55,39 @@ export class World implements AsyncDisposable {
   /** For `ssh -F` and Carpool: `rtt0` is the server itself, `rtt50` the link with a round trip of 50 ms … */
   readonly configFile: string;
   readonly #links: readonly EmulatedLink[];
+  readonly #addresses: ReadonlyMap<string, Address>;
   readonly #masters = new Map<string, SshMaster>();
 
-  private constructor(sshd: Sshd, home: TempHome, links: readonly EmulatedLink[], configFile: string) {
+  private constructor(
+    sshd: Sshd,
+    home: TempHome,
+    links: ReadonlyMap<string, EmulatedLink>,
+    configFile: string,
+  ) {
     this.sshd = sshd;
     this.home = home;
     this.env = { ...home.env, ...sshd.openssh.env };
     this.configFile = configFile;
-    this.#links = links;
+    this.#links = [...links.values()];
+    const direct = sshd.hosts.map((hostname, index) =>
+      [`test${index + 1}`, { hostname, port: sshd.port }] as const
+    );
+    const own = { hostname: sshd.host, port: sshd.port };
+    this.#addresses = new Map<string, Address>([["rtt0", own], ...direct, ...links]);
   }
 
-  static async start({ rttsMs = [], hosts }: WorldOptions = {}): Promise<World> {
+  static async start({ rttsMs = [], hosts, links: more = {}, programs }: WorldOptions = {}): Promise<World> {
     await using stack = new AsyncDisposableStack();
-    const sshd = stack.use(await startSshd({ hosts }));
+    const sshd = stack.use(await startSshd({ hosts, programs }));
     const home = stack.use(await TempHome.make());
-    const links: EmulatedLink[] = [];
+    const links = new Map<string, EmulatedLink>();
     const aliases = [`Host rtt0\n  HostName ${sshd.host}\n`];
-    for (const rttMs of rttsMs) {
-      const link = stack.use(await emulateLink({ to: { hostname: sshd.host, port: sshd.port }, rttMs }));
-      links.push(link);
+    const wanted: [string, LinkOptions][] = rttsMs.map((rttMs) => [`rtt${rttMs}`, { rttMs }]);
+    for (const [alias, { host = sshd.host, ...options }] of [...wanted, ...Object.entries(more)]) {
+      const link = stack.use(await emulateLink({ to: { hostname: host, port: sshd.port }, ...options }));
+      links.set(alias, link);
       aliases.push(
-        `Host rtt${rttMs}\n  HostName ${link.hostname}\n  Port ${link.port}\n` +
+        `Host ${alias}\n  HostName ${link.hostname}\n  Port ${link.port}\n` +
           `  HostKeyAlias [${sshd.host}]:${sshd.port}\n`,
       );
     }
@@ -68,6 +97,12 @@ export class World implements AsyncDisposable {
     const configFile = await home.write("bench_config", config);
     stack.move();
     return new World(sshd, home, links, configFile);
+  }
+
+  /** Where an alias of {@linkcode configFile} leads, for programs that do not read it. */
+  address(alias: string): Address {
+    const { hostname, port } = this.#addresses.get(alias)!;
+    return { hostname, port };
   }
 
   get openssh(): OpenSsh {
@@ -135,6 +170,11 @@ export class World implements AsyncDisposable {
   /** The words of the `carpool` command. */
   carpool(...args: readonly string[]): string[] {
     return [Deno.execPath(), ...CARPOOL_FLAGS, MOD, ...args];
+  }
+
+  /** The same as somebody starts it who has only its URL. */
+  carpoolByUrl(...args: readonly string[]): string[] {
+    return [Deno.execPath(), ...BY_URL_FLAGS, MOD, ...args];
   }
 
   /** OpenSSH's own master for a host; the first call starts it. */
