@@ -13,6 +13,7 @@ export class RiddenWatch {
   readonly #relay: Relay;
   readonly #controlPath: string;
   #watching = false;
+  #openedAt = 0;
 
   constructor(relay: Relay, controlPath: string) {
     this.#relay = relay;
@@ -21,12 +22,16 @@ export class RiddenWatch {
 
   /** To be called before an open is written: without an answer the link ends as lost, and the open is not-started. */
   beforeOpen(): void {
+    this.#openedAt = performance.now();
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
     if (this.#watching) return;
     this.#watching = true;
-    const heardAt = this.#relay.lastReceivedAt;
     const timer = setTimeout(() => {
       this.#watching = false;
-      if (this.#relay.lastReceivedAt === heardAt) this.#ask();
+      if (this.#relay.lastReceivedAt < this.#openedAt) this.#ask();
     }, DOUBT_MS);
     this.#relay.link.closed.then(() => clearTimeout(timer));
   }
@@ -35,7 +40,7 @@ export class RiddenWatch {
     try {
       using client = await ControlClient.connect(this.#controlPath);
       await client.alive();
-      this.beforeOpen(); // its server may be far away: look again
+      this.#lookLater(); // its server may be far away: look again
     } catch (error) {
       // One that takes nobody new (`-O stop`) has no socket any more, and still carries what it has.
       if (!(error instanceof MasterError && error.code === "wedged")) return;
