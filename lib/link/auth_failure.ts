@@ -53,9 +53,9 @@ function advice(target: Target, { allowed, canAsk, tried }: AuthCourse): string 
     if (foreign.length === allowed.length) {
       return `connect with via: "openssh", which has ${foreign.join(" and ")}`;
     }
-    if (target.batchMode && asks) return "leave out BatchMode, so that a password can be asked for";
     return `the configuration leaves out ${allowed.join(" and ")}: see PreferredAuthentications`;
   }
+  if (target.batchMode && asks) return "leave out BatchMode, so that a password can be asked for";
   if (tried.some((words) => /encrypted and there is nobody/.test(words)) || (asks && !canAsk)) {
     return "load the key into an agent (ssh-add), or connect from a terminal or with SSH_ASKPASS";
   }

@@ -8,7 +8,9 @@ import type { Prompter } from "../target/prompter.ts";
 import { fingerprint } from "../target/public_key.ts";
 import type { Target } from "../target/target.ts";
 import { Reader } from "../wire/reader.ts";
+import type { PublicKey } from "../target/identity_file.ts";
 import { authFailure } from "./auth_failure.ts";
+import type { PrivateKey } from "./private_key.ts";
 import {
   agentForOneKey,
   listAgentKeys,
@@ -65,6 +67,7 @@ class Authenticator implements Authentication {
   readonly #accepted: string[] = [];
   /** Methods that can continue, as the server last said; undefined while it has not. */
   #left: readonly string[] | undefined;
+  #client: any;
   #partial = false;
   #last = "";
   #next = 0;
@@ -86,14 +89,13 @@ class Authenticator implements Authentication {
   readonly authHandler: Authentication["authHandler"] = (left, partial, next) => {
     // ssh2 passes on nothing of what a server says to a key of the agent: attach() sees it.
     this.#left ??= left ?? undefined;
-    if (!this.#attached && left) [this.#left, this.#partial] = [left, partial ?? false];
+    if (this.#client === undefined && left) [this.#left, this.#partial] = [left, partial ?? false];
     if (this.#partial) this.#advance();
-    // In a task of its own, as Deno may run promise reactions while ssh2 is inside a call.
     this.#attempt().catch((error): Attempt => {
       this.#tried.push(error instanceof Error ? error.message : String(error));
       return false;
     }).then((attempt) =>
-      setImmediate(() => {
+      this.#later(() => {
         next(attempt);
         // ssh2 holds on to what it was given for as long as the connection lives.
         if (attempt && attempt.password instanceof Uint8Array) attempt.password.fill(0);
@@ -101,10 +103,23 @@ class Authenticator implements Authentication {
     );
   };
 
-  #attached = false;
+  /**
+   * Goes back into ssh2 in a task of its own: Deno may run promise reactions while ssh2 is inside a call. What ssh2 throws
+   * there would end the process; it ends the connection.
+   */
+  readonly #later = (work: () => void): void => {
+    setImmediate(() => {
+      try {
+        work();
+      } catch (error) {
+        this.#client?.emit("error", error);
+        this.#client?.end();
+      }
+    });
+  };
 
   attach(client: any): void {
-    this.#attached = true;
+    this.#client = client;
     client.once("close", () => this.#ended.abort());
     const protocol = client._protocol;
     const onPayload = protocol._onPayload;
@@ -193,7 +208,7 @@ class Authenticator implements Authentication {
         `agent key ${await fingerprint(held.blob)}${identity.path ? ` (${this.#short(identity.path)})` : ""}`,
       );
       const sign = (data: Uint8Array, hash?: string) => signWithAgent(agent, held.key, data, hash);
-      return { type: "agent", username, agent: agentForOneKey(ssh2, held.key, sign) };
+      return { type: "agent", username, agent: agentForOneKey(ssh2, held.key, sign, this.#later) };
     }
     const path = identity.path!;
     const file = await readKeyFile(ssh2, path);
@@ -205,41 +220,43 @@ class Authenticator implements Authentication {
       this.#skip(path, file.why, true);
       return false;
     }
-    if (file.state === "open") {
-      this.#tried.push(`publickey ${this.#short(path)}`);
-      return { type: "publickey", username, key: file.key };
-    }
+    if (file.state === "open") return this.#offerFile(ssh2, path, file.key, () => Promise.resolve(file.key));
     if (!this.#canAsk) {
       this.#skip(path, "it is encrypted and there is nobody to ask");
       return false;
     }
-    let opened: Promise<Ssh2Key | undefined> | undefined;
+    let opened: Promise<PrivateKey | undefined> | undefined;
     const open = () => opened ??= this.#unlock(path, file.unlock);
     // Where the public key is known, the passphrase is only asked for once the server wants this key.
-    const publicKey = identity.key && publicKeyFrom(ssh2, identity.key.type, identity.key.blob);
+    const half = identity.key ?? await open();
+    return half !== undefined && this.#offerFile(ssh2, path, half, open);
+  }
+
+  #offerFile(
+    ssh2: any,
+    path: string,
+    half: PublicKey,
+    open: () => Promise<PrivateKey | undefined>,
+  ): Attempt {
+    const publicKey = publicKeyFrom(ssh2, half.type, half.blob);
     if (publicKey === undefined) {
-      const key = await open();
-      if (key === undefined) return false;
-      this.#tried.push(`publickey ${this.#short(path)}`);
-      return { type: "publickey", username, key };
+      this.#skip(path, `keys of type ${half.type} are not supported`);
+      return false;
     }
     this.#tried.push(`publickey ${this.#short(path)}`);
-    return {
-      type: "agent",
-      username,
-      agent: agentForOneKey(ssh2, publicKey, async (data, hash) => {
-        const key = await open();
-        const signature = key?.sign(data, hash) ?? new Error("its passphrase was not given");
-        if (signature instanceof Error) throw signature;
-        return signature;
-      }),
+    const sign = async (data: Uint8Array, hash?: string) => {
+      const key = await open();
+      if (key === undefined) throw this.#failure("the passphrase was not given"); // said, and the next key is tried
+      return key.sign(data, hash);
     };
+    const agent = agentForOneKey(ssh2, publicKey, sign, this.#later);
+    return { type: "agent", username: this.#target.user, agent };
   }
 
   async #unlock(
     path: string,
-    unlock: (passphrase: string) => Promise<Ssh2Key | undefined>,
-  ): Promise<Ssh2Key | undefined> {
+    unlock: (passphrase: string) => PrivateKey | undefined,
+  ): Promise<PrivateKey | undefined> {
     for (let attempt = 0; attempt < Math.max(1, this.#target.numberOfPasswordPrompts); attempt++) {
       const again = attempt === 0 ? "" : "Bad passphrase, try again. ";
       const passphrase = await this.#prompter.secret(
@@ -251,7 +268,7 @@ class Authenticator implements Authentication {
         this.#skip(path, "its passphrase was not given");
         return undefined;
       }
-      const key = await unlock(passphrase);
+      const key = unlock(passphrase);
       if (key) return key;
     }
     this.#skip(path, "the passphrase was wrong");
@@ -297,7 +314,7 @@ class Authenticator implements Authentication {
   ): void => {
     this.#dialogueSeen = true;
     this.#answer([name, instructions], prompts).catch(() => prompts.map(() => ""))
-      .then((answers) => setImmediate(() => finish(answers)));
+      .then((answers) => this.#later(() => finish(answers)));
   };
 
   async #answer(
@@ -344,7 +361,7 @@ class Authenticator implements Authentication {
     });
   }
 
-  #failure(why: string, fix: string): LinkError {
+  #failure(why: string, fix?: string): LinkError {
     return new LinkError("auth-failed", {
       what: "Cannot log in",
       where: this.#target.where,

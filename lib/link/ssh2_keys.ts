@@ -1,19 +1,17 @@
 // deno-lint-ignore-file no-explicit-any -- the boundary to ssh2
 import { Buffer } from "node:buffer";
-import { setImmediate } from "node:timers";
 import { isEncrypted, readSmall } from "../target/identity_file.ts";
 import { ownUid } from "../target/local_account.ts";
 import { keyTypeOf } from "../target/public_key.ts";
 import type { AgentKey } from "../target/identities.ts";
+import { type PrivateKey, readPem } from "./private_key.ts";
+import { repairSec1 } from "./sec1.ts";
 
-/** A key as ssh2 holds it. */
+/** A public key as ssh2 holds it. */
 export interface Ssh2Key {
   readonly type: string;
   readonly comment: string;
-  isPrivateKey(): boolean;
   getPublicSSH(): Uint8Array;
-  /** An Error where it fails. */
-  sign(data: Uint8Array, hash?: string): Uint8Array | Error;
 }
 
 /** An agent as ssh2 speaks to it. */
@@ -29,8 +27,8 @@ export interface Ssh2Agent {
 
 /** A private key file: read, or why it cannot be used, or that it wants a passphrase. */
 export type KeyFile =
-  | { readonly state: "open"; readonly key: Ssh2Key }
-  | { readonly state: "locked"; readonly unlock: (passphrase: string) => Promise<Ssh2Key | undefined> }
+  | { readonly state: "open"; readonly key: PrivateKey }
+  | { readonly state: "locked"; readonly unlock: (passphrase: string) => PrivateKey | undefined }
   | { readonly state: "missing" }
   | { readonly state: "unusable"; readonly why: string };
 
@@ -48,32 +46,21 @@ export async function readKeyFile(ssh2: any, path: string): Promise<KeyFile> {
     const bits = mode.toString(8).padStart(4, "0");
     return { state: "unusable", why: `its permissions ${bits} are too open: chmod 600 ${path}` };
   }
-  if (isEncrypted(text)) return { state: "locked", unlock: (passphrase) => parse(ssh2, text, passphrase) };
-  const key = await parse(ssh2, text);
+  if (isEncrypted(text)) return { state: "locked", unlock: (passphrase) => readKey(ssh2, text, passphrase) };
+  const key = readKey(ssh2, text);
   return key ? { state: "open", key } : { state: "unusable", why: "its format is not supported" };
 }
 
-async function parse(ssh2: any, text: string, passphrase?: string): Promise<Ssh2Key | undefined> {
-  const parsed = ssh2.utils.parseKey(await fromPkcs8(text, passphrase) ?? text, passphrase);
-  const key = Array.isArray(parsed) ? parsed[0] : parsed;
-  return key instanceof Error || !key?.isPrivateKey?.() ? undefined : key;
-}
-
-/** PKCS#8, which OpenSSH reads and ssh2 does not, in the older form of its kind of key. */
-async function fromPkcs8(text: string, passphrase: string | undefined): Promise<string | undefined> {
-  if (!/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text)) return undefined;
-  const { createPrivateKey } = await import("node:crypto");
-  try {
-    const key = createPrivateKey({ key: text, format: "pem", passphrase });
-    const type = key.asymmetricKeyType === "rsa"
-      ? "pkcs1"
-      : key.asymmetricKeyType === "ec"
-      ? "sec1"
-      : undefined;
-    return type && String(key.export({ type, format: "pem" } as any));
-  } catch {
-    return undefined; // a wrong passphrase, or a kind of key that nobody here knows
+function readKey(ssh2: any, text: string, passphrase?: string): PrivateKey | undefined {
+  // ssh2 reads OpenSSH's and PuTTY's own formats, node:crypto the others.
+  if (!/-----BEGIN OPENSSH PRIVATE KEY-----|^PuTTY-User-Key-File-/m.test(text)) {
+    return readPem(text, passphrase);
   }
+  const parsed = ssh2.utils.parseKey(text, passphrase);
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (key instanceof Error || !key?.isPrivateKey?.()) return undefined;
+  const pem = key.getPrivatePEM();
+  return readPem(repairSec1(pem) ?? pem);
 }
 
 /** The public half alone, for an offer that is signed elsewhere or later. */
@@ -105,6 +92,8 @@ export function agentForOneKey(
   ssh2: any,
   key: Ssh2Key,
   sign: (data: Uint8Array, hash: string | undefined) => Promise<Uint8Array>,
+  /** Runs what must not run inside a call of ssh2. */
+  later: (work: () => void) => void,
 ): unknown {
   class OneKeyAgent extends ssh2.BaseAgent {
     getIdentities(done: (error: null, keys: Ssh2Key[]) => void): void {
@@ -117,8 +106,8 @@ export function agentForOneKey(
       done: (error: unknown, signature?: Uint8Array) => void,
     ): void {
       sign(data, options?.hash).then(
-        (signature) => setImmediate(() => done(null, signature)),
-        (error) => setImmediate(() => done(error)),
+        (signature) => later(() => done(null, Buffer.from(signature))),
+        (error) => later(() => done(error)),
       );
     }
   }
