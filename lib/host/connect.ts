@@ -43,10 +43,11 @@ export async function connect(destination: string, options: ConnectOptions = {})
   if (shared) {
     const rideOptions = { ...rideOptionsOf(target, options, prompter), openSsh };
     try {
-      const link = await ride(target, { ...rideOptions, signal: options.signal });
+      const { link, kind } = await ride(target, { ...rideOptions, signal: options.signal });
       return new Host(new Connection(link), target, {
         maxSessions: MAX_SESSIONS_AT_MASTER,
-        reconnect: async () => new Connection(await ride(target, rideOptions)),
+        connection: kind,
+        reconnect: async () => new Connection((await ride(target, rideOptions)).link),
       });
     } catch (error) {
       if (!(error instanceof MasterError) || isAboutThePathAskedFor(error, target, options)) throw error;

@@ -1,5 +1,6 @@
 import { type CarpoolError, ChannelError, CommandError, LinkError, type Outcome } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
+import type { ConnectionKind } from "../base/run_event.ts";
 import { shellJoin, shellQuote } from "../base/shell_quote.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { Forward } from "../channel/forward/forward.ts";
@@ -22,6 +23,8 @@ export type SpawnOptions = Omit<ExecOptions, "stdin">;
 export interface HostOptions {
   /** Sessions at a time; a refusal by the server lowers it. Default 10, sshd's own. */
   readonly maxSessions?: number;
+  /** How the connection came about; default: `new`. */
+  readonly connection?: ConnectionKind;
   /** Boards a master anew; without it a connection that ends is the end. */
   readonly reconnect?: () => Promise<Connection>;
 }
@@ -38,6 +41,8 @@ export class Host implements AsyncDisposable {
   readonly target: Target;
   /** Resolves when the connection has ended for good, with how; never rejects. */
   readonly closed: Promise<CloseInfo>;
+  /** How the connection came about: made for this host, or a master's that was alive. */
+  readonly connection: ConnectionKind;
   readonly #resolveClosed: (info: CloseInfo) => void;
   readonly #maxSessions: number | undefined;
   readonly #reconnect: (() => Promise<Connection>) | undefined;
@@ -49,6 +54,7 @@ export class Host implements AsyncDisposable {
   /** @ignore Use {@linkcode connect}. */
   constructor(connection: Connection, target: Target, options: HostOptions = {}) {
     this.target = target;
+    this.connection = options.connection ?? "new";
     this.#maxSessions = options.maxSessions;
     this.#reconnect = options.reconnect;
     const { promise, resolve } = Promise.withResolvers<CloseInfo>();

@@ -1,4 +1,5 @@
 import { MasterError } from "../base/errors.ts";
+import type { ConnectionKind } from "../base/run_event.ts";
 import type { Link } from "../channel/link.ts";
 import { ControlClient, openControlLink } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
@@ -27,6 +28,12 @@ export interface RideOptions {
   readonly openSsh?: TargetOptions;
 }
 
+/** A master that was boarded, and how it came about. */
+export interface Ride {
+  readonly link: Link;
+  readonly kind: ConnectionKind;
+}
+
 type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
 
 /**
@@ -34,14 +41,15 @@ type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
  * keeper makes now. Throws the errors of connecting, and `MasterError`: `foreign-socket` or `bad-path` for a path that
  * was asked for by name, any other where no keeper can be had: the caller then makes a private connection, and says so.
  */
-export async function ride(target: Target, options: RideOptions): Promise<Link> {
+export async function ride(target: Target, options: RideOptions): Promise<Ride> {
   const paths = await namedPaths(target, options);
   for (let attempt = 1;; attempt++) {
-    const link = await boardLive(target, paths, options);
-    if (link) return link;
-    const { controlPath } = await openOrRide(target, paths, options);
+    const live = await boardLive(target, paths, options);
+    if (live) return live;
+    const { controlPath, started, info } = await openOrRide(target, paths, options);
     try {
-      return await openControlLink(controlPath, target.where);
+      const link = await openControlLink(controlPath, target.where);
+      return { link, kind: info.kind === "openssh" ? "openssh-master" : started ? "new" : "carpool-master" };
     } catch (error) {
       // It may have left between the two: once more, then the truth.
       if (attempt >= 3 || !(error instanceof MasterError) || error.code !== "gone") throw error;
@@ -116,7 +124,7 @@ async function boardLive(
   target: Target,
   paths: readonly string[],
   options: RideOptions,
-): Promise<Link | undefined> {
+): Promise<Ride | undefined> {
   // With such options the keeper must say whether a master at a named path is ours, and the same.
   if (paths.length > 0 && options.unknowable?.length) return undefined;
   const keys = paths.length === 0
@@ -125,7 +133,7 @@ async function boardLive(
   for (const place of await places(target.environment)) {
     for (const key of keys) {
       const link = await board(place.masterSocket(key), target.where);
-      if (link) return link;
+      if (link) return { link, kind: key.startsWith("r") ? "openssh-master" : "carpool-master" };
     }
   }
   return undefined;

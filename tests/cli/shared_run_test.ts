@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { KeeperWorld } from "../master/keeper_world.ts";
 
@@ -12,13 +12,15 @@ Deno.test("a second run, and everything else of the same user, makes no new conn
   const carpool = (...args: string[]) => world.run(args, { cwd: home.path });
   const options = ["-F", world.configFile];
   await t.step("the first run makes one connection a host, with one keeper", async () => {
-    const { code, stderr } = await carpool("run", "look", ...options);
+    const { code, stdout, stderr } = await carpool("run", "look", ...options);
     assertEquals([code, stderr], [0, ""]);
+    assertStringIncludes(stdout, "3 connections opened");
     assertEquals([sshd.connections(), world.livingKeepers().length], [3, 1]);
   });
   await t.step("the second run makes none", async () => {
-    const { code, stderr } = await carpool("run", "look", ...options);
+    const { code, stdout, stderr } = await carpool("run", "look", ...options);
     assertEquals([code, stderr, sshd.connections()], [0, "", 3]);
+    assertStringIncludes(stdout, "0 connections opened");
   });
   await t.step("ten commands at once from ten processes make none", async () => {
     const numbers = Array.from({ length: 10 }, (_, n) => n);
