@@ -48,6 +48,7 @@ export interface KeeperOptions {
   readonly inCharge?: () => boolean;
   /** For tests: see `LinkWatch`. */
   readonly clocks?: WatchOptions["clocks"];
+  readonly probeDeadlineMs?: number;
 }
 
 /** A connection being made: whoever asks for the same waits for the same. */
@@ -125,7 +126,11 @@ export class Keeper {
 
   async #list(probe: boolean) {
     const masters = [...this.#masters.values()];
-    if (probe) await Promise.all(masters.map((master) => master.probe(PROBE_DEADLINE_MS)));
+    if (probe) {
+      await Promise.all(
+        masters.map((master) => master.probe(this.#options.probeDeadlineMs ?? PROBE_DEADLINE_MS)),
+      );
+    }
     return masters.filter((master) => master.open).map((master) => master.describe());
   }
 
@@ -225,7 +230,7 @@ export class Keeper {
 
   async #connect(controlPath: string, request: OpenRequest, asking: Asking): Promise<Master> {
     const { target, key, ride } = request;
-    const { log, clocks } = this.#options;
+    const { log, clocks, probeDeadlineMs } = this.#options;
     await this.#clearPath(controlPath);
     const link = ride
       ? await this.#options.rideLink(ride.controlPath, target.where)
@@ -247,6 +252,7 @@ export class Keeper {
       aliveIntervalMs: ride ? 0 : target.serverAliveIntervalMs || DEFAULT_ALIVE_INTERVAL_MS,
       aliveCountMax: target.serverAliveCountMax,
       clocks,
+      probeDeadlineMs,
       kind: ride ? "openssh" : "carpool",
       pid: ride?.pid ?? Deno.pid,
       log,

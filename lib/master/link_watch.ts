@@ -15,17 +15,22 @@ export interface WatchOptions {
   readonly aliveCountMax: number;
   /** For tests: what the clocks say. */
   readonly clocks?: { readonly steady: () => number; readonly wall: () => number };
+  /** For tests: what a sign of life may take, in milliseconds; default 8 s. */
+  readonly probeDeadlineMs?: number;
 }
 
 /**
  * Finds a link that has died without a word: a pulled cable, a laptop that slept. The first thing that a passenger
- * sends on a link that was quiet is always an open, which starts nothing: it serves as the probe. Its answer has a
- * deadline; without one the link is ended as lost, the open is `not-started`, and the work moves to a new connection.
+ * sends on a link that was quiet is always an open, which starts nothing. A keepalive goes with it (the open itself may
+ * wait for its turn, or the server for whatever it connects to): without a sign of life in time the link is ended as
+ * lost, the open is `not-started`, and the work moves to a new connection. Only for connections of our own: a global
+ * request ends a proxy connection to an OpenSSH master.
  */
 export class LinkWatch {
   readonly #relay: Relay;
   readonly #steady: () => number;
   readonly #wall: () => number;
+  readonly #probeDeadlineMs: number;
   #offsetMs: number;
   #waitingForLife = false;
 
@@ -34,6 +39,7 @@ export class LinkWatch {
     this.#steady = options.clocks?.steady ?? (() => performance.now());
     this.#wall = options.clocks?.wall ?? (() => Date.now());
     this.#offsetMs = this.#wall() - this.#steady();
+    this.#probeDeadlineMs = options.probeDeadlineMs ?? PROBE_DEADLINE_MS;
     this.#keepAlive(options);
   }
 
@@ -47,12 +53,13 @@ export class LinkWatch {
   beforeOpen(): void {
     if (this.#waitingForLife || !this.isQuiet) return;
     this.#waitingForLife = true;
+    this.#relay.request("keepalive@openssh.com").catch(() => {}); // the link's end tells
     const heardAt = this.#relay.lastReceivedAt;
     const timer = setTimeout(() => {
       this.#waitingForLife = false;
       if (this.#relay.lastReceivedAt !== heardAt) this.#offsetMs = this.#wall() - this.#steady();
-      else this.#lost(PROBE_DEADLINE_MS);
-    }, PROBE_DEADLINE_MS);
+      else this.#lost(this.#probeDeadlineMs);
+    }, this.#probeDeadlineMs);
     this.#relay.link.closed.then(() => clearTimeout(timer));
   }
 

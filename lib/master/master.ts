@@ -41,6 +41,7 @@ export interface MasterOptions {
   readonly aliveCountMax: number;
   /** For tests: see `LinkWatch`. */
   readonly clocks?: WatchOptions["clocks"];
+  readonly probeDeadlineMs?: number;
   readonly kind: "carpool" | "openssh";
   /** Whose process holds the connection: ours, or the OpenSSH master that is ridden. */
   readonly pid: number;
@@ -163,7 +164,7 @@ export class Master implements ControlledMaster {
   }
 
   #beforeOpen(): void {
-    this.#watch.beforeOpen();
+    if (this.options.kind === "carpool") this.#watch.beforeOpen();
     this.#riddenWatch?.beforeOpen();
   }
 
