@@ -133,7 +133,7 @@ async function boardLive(
   for (const place of await places(target.environment)) {
     for (const key of keys) {
       const link = await board(place.masterSocket(key), target.where);
-      if (link) return { link, kind: key.startsWith("r") ? "openssh-master" : "carpool-master" };
+      if (link) return { link, kind: /^[ro]/.test(key) ? "openssh-master" : "carpool-master" };
     }
   }
   return undefined;
