@@ -7,10 +7,12 @@ import { run } from "../support/run.ts";
 import { StockRig } from "./stock_rig.ts";
 
 /** A server that takes certificates of a CA and no plain key, and a key with a certificate. */
-async function certificateRig(): Promise<{ rig: StockRig; config: string }> {
+async function certificateRig(): Promise<{ rig: StockRig; config: string } & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
   const ca = await Deno.makeTempDir();
+  stack.defer(() => Deno.remove(ca, { recursive: true }));
   await Deno.chmod(ca, 0o755);
-  const rig = await StockRig.start({ config: [`TrustedUserCAKeys ${ca}/ca.pub`] });
+  const rig = stack.use(await StockRig.start({ config: [`TrustedUserCAKeys ${ca}/ca.pub`] }));
   const keygen = async (args: string[]) => {
     const { code, stderr } = await run(rig.sshd.openssh.sshKeygen, ["-q", ...args], { env: rig.env });
     assertEquals(code, 0, stderr);
@@ -20,13 +22,17 @@ async function certificateRig(): Promise<{ rig: StockRig; config: string }> {
   await keygen(["-t", "ed25519", "-N", "", "-f", key]);
   await keygen(["-s", join(ca, "ca"), "-I", "test", "-n", rig.sshd.user, `${key}.pub`]);
   const text = await Deno.readTextFile(rig.configFile);
-  const config = await rig.home.write("certified_config", text.replace(/IdentityFile .*/, `IdentityFile ${key}`));
-  return { rig, config };
+  const config = await rig.home.write(
+    "certified_config",
+    text.replace(/IdentityFile .*/, `IdentityFile ${key}`),
+  );
+  const whole = stack.move();
+  return { rig, config, [Symbol.asyncDispose]: () => whole.disposeAsync() };
 }
 
 Deno.test("via auto rides an OpenSSH master where a certificate is needed, and ends it afterwards", async () => {
-  const { rig, config } = await certificateRig();
-  await using _ = rig;
+  await using certified = await certificateRig();
+  const { rig, config } = certified;
   const options = { configFile: config, verbose: true, controlPersist: 1 };
   const host = await rig.connect(options);
   assertEquals((await host.exec("echo certified")).stdout, "certified\n");
@@ -48,8 +54,8 @@ Deno.test("via auto rides an OpenSSH master where a certificate is needed, and e
 });
 
 Deno.test("via ssh2 says what a certificate would need", async () => {
-  const { rig, config } = await certificateRig();
-  await using _ = rig;
+  await using certified = await certificateRig();
+  const { rig, config } = certified;
   const error = await assertRejects(
     () => rig.connect({ configFile: config, via: "ssh2" }),
     LinkError,
@@ -60,8 +66,8 @@ Deno.test("via ssh2 says what a certificate would need", async () => {
 });
 
 Deno.test("via auto says so when ssh is needed and not installed", async () => {
-  const { rig, config } = await certificateRig();
-  await using _ = rig;
+  await using certified = await certificateRig();
+  const { rig, config } = certified;
   const environment = { ...rig.env, PATH: join(rig.home.path, "tmp") };
   await assertRejects(() => rig.connect({ configFile: config, environment, share: false }), LinkError);
   assertMatch(rig.notices.join("\n"), /Not using OpenSSH .*certified-cert\.pub.*no ssh is installed/);
