@@ -35,6 +35,11 @@ export function attach(world: World): Workload {
         name: AS_COMMAND,
         measure: () => world.processes(10, world.carpool("exec", "-F", world.configFile, host, "--", "true")),
       },
+      {
+        name: "carpool exec, without deno.json",
+        measure: () =>
+          world.processes(10, world.carpoolByUrl("exec", "-F", world.configFile, host, "--", "true")),
+      },
       { name: EMPTY, floor: true, measure: () => world.processes(10, emptyProgram) },
     ],
     promises: [

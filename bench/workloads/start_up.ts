@@ -17,9 +17,19 @@ export function startUp(world: World): Workload {
     contenders: [
       { name: "empty Deno program", measure: () => world.processes(10, emptyProgram) },
       { name: "carpool --help", measure: () => world.processes(10, world.carpool("--help")) },
+      {
+        name: "carpool --help, without deno.json",
+        measure: () => world.processes(10, world.carpoolByUrl("--help")),
+      },
     ],
     promises: [
       { contender: "carpool --help", against: "empty Deno program", atMost: 2, source: "issue 2" },
+      {
+        contender: "carpool --help, without deno.json",
+        against: "empty Deno program",
+        atMost: 2,
+        source: "issue 2",
+      },
     ],
   };
 }

@@ -1,14 +1,10 @@
 /** How programs are started for a measurement, and what they cost. */
 
-/** As README's alias starts the command, without looking for a deno.json, so that where it is called changes nothing. */
+/** As README's alias starts the command: the project's own deno.json lies beside mod.ts and is found. */
 export const CARPOOL_FLAGS = [
   "run",
   "--quiet",
   "--no-prompt",
-  "--no-config",
-  "--no-lock",
-  "--no-check",
-  "--node-modules-dir=none",
   "--allow-net",
   "--allow-read",
   "--allow-write",
@@ -16,6 +12,9 @@ export const CARPOOL_FLAGS = [
   "--allow-run",
   "--allow-sys",
 ];
+
+/** As somebody starts it who has only its URL: nothing of the project's configuration is there. */
+export const BY_URL_FLAGS = [...CARPOOL_FLAGS, "--no-config", "--no-lock", "--node-modules-dir=none"];
 
 /**
  * `sh -c loopScript sh COUNT program args…`: runs it COUNT times from a process that is small to fork, as a user's
