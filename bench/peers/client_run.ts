@@ -1,0 +1,85 @@
+/** Runs a client as a user would, from its start to its end, and counts what it cost on both sides. */
+import type { Measurement } from "../method/workload.ts";
+import { gone, signalProcess } from "../../tests/support/processes.ts";
+import type { RunResult } from "../../tests/support/run.ts";
+import { parseTimes } from "../world/programs.ts";
+import { failed, type World } from "../world/world.ts";
+import { clientPids, cpuSeconds, serverCpuSeconds } from "./cpu.ts";
+import { pathWithSsh } from "./peers.ts";
+
+export interface ClientRun {
+  /** The program and its arguments, or a shell script that runs with `args` as `$@`. */
+  readonly words?: readonly string[];
+  readonly script?: string;
+  readonly args?: readonly string[];
+  readonly within?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of a run: `value` is per operation. */
+  readonly operations: number;
+  /** Ends before it everything that earlier runs left in the background, and after it what this one left. */
+  readonly cold: boolean;
+  /** Done before the clock starts, and after everything was ended: what a warm run finds there, a place to copy to. */
+  readonly prepare?: () => Promise<unknown>;
+  /** Looks at what was printed, and fails if that is not what was to be done. */
+  readonly check?: (result: RunResult) => Measurement["more"] | void;
+  /** Looks at what was done, and fails if it was not. */
+  readonly verify?: () => Promise<void>;
+}
+
+/**
+ * Measures it. The client's CPU time is that of the program, its children and all that it left in the background or
+ * that served it from there; the server's is that of sshd and of what ran under it.
+ */
+export async function clientRun(world: World, run: ClientRun): Promise<Measurement> {
+  const { operations, cold, env, within = [], args = [] } = run;
+  if (cold) await endClients(world);
+  await run.prepare?.();
+  const before = clientPids(world);
+  const [clientBefore, serverBefore] = [await cpuSeconds(before), await serverCpuSeconds(world)];
+  const body = run.script ?? '"$@" || exit';
+  // `times` last: it speaks of the children of this shell, all of which have been waited for.
+  const [program, ...rest] = [
+    ...within,
+    ...["/bin/sh", "-c", `exec </dev/null; ${body}\ntimes >&2`, "sh"],
+    ...(run.words ?? []),
+    ...args,
+  ];
+  const startedAt = performance.now();
+  const result = await world.run(program, rest, {
+    env: { ...world.env, PATH: await pathWithSsh(), ...env },
+  });
+  const value = (performance.now() - startedAt) / operations;
+  const more = run.check?.(result) ?? {};
+  await run.verify?.();
+  const clientAfter = await cpuSeconds(clientPids(world));
+  if (cold) {
+    await endClients(world);
+    // What served the connections is charged to the listener when it has ended and has been reaped.
+    await gone(world.sshd.processes());
+  }
+  const serverCpuMs = (await serverCpuSeconds(world) - serverBefore) * 1000 / operations;
+  const background = Math.max(0, clientAfter - clientBefore) * 1000;
+  const clientCpuMs = (parseTimes(result.stderr) + background) / operations;
+  return { value, operations, clientCpuMs, more: { serverCpuMs, ...more } };
+}
+
+/** Ends masters and the keeper, whoever left them. */
+export async function endClients(world: World): Promise<void> {
+  for (let pids = clientPids(world); pids.length > 0; pids = clientPids(world)) {
+    for (const pid of pids) signalProcess(pid, "SIGTERM");
+    await Promise.race([gone(pids), new Promise((resolve) => setTimeout(resolve, 2000))]);
+    for (const pid of pids) signalProcess(pid, "SIGKILL");
+    await gone(pids);
+  }
+  // The sockets of what was ended lie there still.
+  await Deno.remove(`${world.home.path}/cm`, { recursive: true }).catch(() => {});
+  await Deno.mkdir(`${world.home.path}/cm`, { mode: 0o700 });
+}
+
+/** A check that the output holds `count` lines that are exactly `line`. */
+export function linesAre(line: string, count: number): (result: RunResult) => void {
+  return ({ stdout }) => {
+    const found = stdout.split("\n").filter((each) => each === line).length;
+    if (found !== count) throw failed(`${count} lines "${line}"`, `there are ${found}`);
+  };
+}
