@@ -1,5 +1,5 @@
 import type { ConnectOptions } from "../host/connect.ts";
-import { type CommandLine, numberOf, type OptionSpec } from "./arguments.ts";
+import { type CommandLine, numberOf, type OptionSpec, usage } from "./arguments.ts";
 
 /** Options of every command that reaches a host; the letters mean what they mean to ssh. */
 export const targetOptionSpecs: readonly OptionSpec[] = [
@@ -13,6 +13,7 @@ export const targetOptionSpecs: readonly OptionSpec[] = [
   { name: "agent", letter: "A", kind: "flag" },
   { name: "no-share", kind: "flag" },
   { name: "fresh", kind: "flag" },
+  { name: "via", kind: "text" },
   { name: "verbose", letter: "v", kind: "flag" },
 ];
 
@@ -28,6 +29,7 @@ Connecting, as in ssh:
   -S, --socket PATH      the control socket of a live master; none: do not share
       --no-share         a connection of this command's own (also --fresh)
   -A, --agent            forward the agent
+      --via HOW          ssh2, openssh (the installed ssh), or auto: ssh2 unless the login needs OpenSSH
   -v, --verbose          say more`;
 
 /** What the options say, as options of `connect`. */
@@ -44,5 +46,13 @@ export function targetOptionsOf(command: string, line: CommandLine): ConnectOpti
     controlPath: line.text("socket"),
     share: line.flag("no-share") || line.flag("fresh") ? false : undefined,
     forwardAgent: line.flag("agent") ? true : undefined,
+    via: viaOf(command, line),
+    verbose: line.flag("verbose") || undefined,
   };
+}
+
+function viaOf(command: string, line: CommandLine): ConnectOptions["via"] {
+  const via = line.text("via");
+  if (via === undefined || via === "auto" || via === "ssh2" || via === "openssh") return via;
+  throw usage(command, "--via", `found ${JSON.stringify(via)}; auto, ssh2 or openssh is allowed`);
 }

@@ -79,6 +79,8 @@ Deno.test("the letters become the options of connect", async () => {
     configLines: ["X=y"],
     controlPath: "sock",
     share: undefined,
+    verbose: undefined,
+    via: undefined,
     forwardAgent: true,
   });
   assertEquals(targetOptionsOf("exec", await read(["--no-share"])).share, false);

@@ -47,7 +47,12 @@ Deno.test("via auto rides an OpenSSH master where a certificate is needed, and e
   assertEquals(rig.processes().includes(master.pid), true);
   const command = await rig.carpool(["exec", "-F", config, "test", "--", "echo command"]);
   assertEquals([command.code, command.stdout], [0, "command\n"], command.stderr);
+  const said = await rig.carpool(["exec", "-v", "-F", config, "test", "--", "true"]);
+  assertMatch(said.stderr, /Using the installed ssh for tester@.*: certificate /);
   assertEquals(rig.sshd.connections(), 1);
+  const forced = await rig.carpool(["exec", "--via", "ssh2", "-F", config, "test", "--", "true"]);
+  assertEquals(forced.code, 255);
+  assertMatch(forced.stderr, /connect with via: "openssh"/);
   await host.close();
   await other.close();
   await gone([master.pid]); // the linger time is over: what Carpool has started, it ends
