@@ -181,7 +181,7 @@ export class Master implements ControlledMaster {
 
   #changed(): void {
     if (this.#ended) return;
-    const busy = this.#relay.channelCount > 0 || this.#forwards.size > 0;
+    const busy = this.#relay.channelCount > 0 || this.#relay.forwardCount > 0 || this.#forwards.size > 0;
     const passengers = this.#relay.passengerCount - (this.#own ? 1 : 0);
     if (!busy && passengers === 0 && this.#everBoarded && this.options.lingerMs === 0) {
       return this.#leave("last passenger left");

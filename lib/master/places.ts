@@ -126,6 +126,39 @@ export function checkSocketPath(path: string): void {
   });
 }
 
+/**
+ * Throws `MasterError` for a path that somebody named (`-M -S path`) where others could put a socket of their own in
+ * place of ours: its directory must be ours alone to write to, or root's, or sticky as /tmp is.
+ */
+export async function checkSocketDirectory(path: string): Promise<void> {
+  checkSocketPath(path);
+  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  const refuse = (why: string, fix: string, cause?: unknown): never => {
+    const parts = {
+      what: "Cannot use this control path",
+      where: path,
+      why: `${directory}: ${why}`,
+      fix,
+      cause,
+    };
+    throw new MasterError("bad-path", { ...parts, outcome: "not-started" });
+  };
+  let info: Deno.FileInfo;
+  try {
+    info = await Deno.stat(directory);
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.NotFound ? "there is no such directory" : String(cause);
+    return refuse(why, `make it: mkdir -m 700 ${directory}`, cause);
+  }
+  const mode = info.mode ?? 0;
+  const trusted = info.uid === Deno.uid() || info.uid === 0;
+  const shared = (mode & 0o022) !== 0;
+  const sticky = (mode & 0o1000) !== 0;
+  if (!info.isDirectory) refuse("that is no directory", "use another ControlPath");
+  if (!trusted) refuse("it belongs to somebody else", "use a directory of your own");
+  if (shared && !sticky) refuse("others may write to it", "use a directory of your own, mode 0700");
+}
+
 /** What lies at a socket path. Somebody else's socket, or one open to others, is never spoken to. */
 export async function inspectSocket(path: string): Promise<"missing" | "socket"> {
   checkSocketPath(path);

@@ -103,6 +103,13 @@ export class Relay {
     return this.#byLocal.size;
   }
 
+  /** Listeners at the server that passengers have asked for. */
+  get forwardCount(): number {
+    let count = 0;
+    for (const passenger of this.#passengers) count += passenger.forwards.size;
+    return count;
+  }
+
   get sessionLimit(): number {
     return this.#turns.limit;
   }

@@ -7,7 +7,7 @@ import type { Target, TargetOptions } from "../target/target.ts";
 import { hashOf, identityKey } from "./identity.ts";
 import { askToOpen, dialPlace, isKeeperGone, type Opened } from "./keeper_client.ts";
 import type { KeeperRequest, LineConn } from "./keeper_protocol.ts";
-import { inspectSocket, type Place, places } from "./places.ts";
+import { checkSocketDirectory, inspectSocket, type Place, places } from "./places.ts";
 import { keeperInode, startKeeper } from "./start_keeper.ts";
 
 export interface RideOptions {
@@ -60,7 +60,9 @@ export async function ride(target: Target, options: RideOptions): Promise<Ride> 
 /** Finds or starts the master without boarding it (`carpool open`). */
 export async function openMaster(target: Target, options: RideOptions): Promise<Opened> {
   if (options.bind && target.controlPath) {
-    await inspectSocket(target.controlPath); // said before anything is dialled
+    // Said before anything is dialled.
+    await checkSocketDirectory(target.controlPath);
+    await inspectSocket(target.controlPath);
     const request = await requestFor(target, options);
     return await askForOwn(target, { ...request, controlPath: target.controlPath }, options);
   }

@@ -121,6 +121,34 @@ Deno.test("what cannot be a control socket at the path asked for is refused, and
   });
 });
 
+Deno.test("a directory in which others could replace the socket is refused for -M -S, before dialling", async (t) => {
+  await using world = await KeeperWorld.make();
+  const directory = join(world.home.path, "dir");
+  const open = async () => {
+    const path = join(directory, "cm");
+    const r = await world.run(["open", "-F", world.configFile, "-M", "-S", path, "test"]);
+    return r.code === 0 ? "bound" : r.stderr;
+  };
+  await t.step("that is not there", async () => assertMatch(await open(), /there is no such directory/));
+  await Deno.mkdir(directory);
+  await t.step("that others may write to", async () => {
+    await Deno.chmod(directory, 0o777);
+    assertMatch(await open(), /others may write to it/);
+  });
+  await t.step("that belongs to somebody else", async () => {
+    if (Deno.uid() !== 0) return; // only root can make one
+    await Deno.chmod(directory, 0o755);
+    await Deno.chown(directory, 12345, 12345);
+    assertMatch(await open(), /it belongs to somebody else/);
+    await Deno.chown(directory, Deno.uid()!, Deno.gid()!);
+  });
+  assertEquals([world.sshd.connections(), world.keeperPids()], [0, []]);
+  await t.step("a sticky one is as good as /tmp", async () => {
+    await Deno.chmod(directory, 0o1777);
+    assertEquals(await open(), "bound");
+  });
+});
+
 Deno.test("a ControlPath of ssh_config that cannot be used is left alone, with one line", async () => {
   await using world = await KeeperWorld.make();
   const path = await world.home.write("file", "precious");
