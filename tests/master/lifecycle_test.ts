@@ -255,6 +255,18 @@ Deno.test("an active forward holds the master, and its end lets it go", async ()
   await world.log.waitFor(/leaves \(lingered\)/);
 });
 
+Deno.test("a remote forward of a process that rides holds the master, and its end lets it go", async () => {
+  await using world = await KeeperWorld.make();
+  await using host = await world.connect({ controlPersist: 1 });
+  await host.exec("true");
+  {
+    await using _forward = await host.forward({ remote: 0, to: `127.0.0.1:${world.sshd.port}` });
+    await until(async () => (await world.masters())[0].sessions === 0);
+    assertEquals((await world.masters())[0].lingersUntil, null);
+  }
+  await world.log.waitFor(/leaves \(lingered\)/);
+});
+
 Deno.test("ControlPersist=0 lingers for ever, as ssh_config(5) says", async () => {
   await using world = await KeeperWorld.make();
   await using host = await world.connect({ configLines: ["ControlPersist 0"] });
