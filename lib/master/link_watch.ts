@@ -10,6 +10,8 @@ const PROBE_DEADLINE_MS = 8_000;
 const CLOCK_JUMP_MS = 5_000;
 
 export interface WatchOptions {
+  /** Milliseconds of silence after which a link counts as quiet; default 15 s. */
+  readonly quietMs?: number;
   /** Milliseconds of silence before a keepalive; 0: none. */
   readonly aliveIntervalMs: number;
   readonly aliveCountMax: number;
@@ -31,8 +33,10 @@ export class LinkWatch {
   readonly #steady: () => number;
   readonly #wall: () => number;
   readonly #probeDeadlineMs: number;
+  readonly #quietMs: number;
   #offsetMs: number;
   #waitingForLife = false;
+  #lookingAgain = false;
 
   constructor(relay: Relay, options: WatchOptions) {
     this.#relay = relay;
@@ -40,18 +44,20 @@ export class LinkWatch {
     this.#wall = options.clocks?.wall ?? (() => Date.now());
     this.#offsetMs = this.#wall() - this.#steady();
     this.#probeDeadlineMs = options.probeDeadlineMs ?? PROBE_DEADLINE_MS;
+    this.#quietMs = options.quietMs ?? QUIET_MS;
     this.#keepAlive(options);
   }
 
   /** Whether the link has been silent for long, or the clock has jumped, since it was last heard. */
   get isQuiet(): boolean {
     const jumped = Math.abs(this.#wall() - this.#steady() - this.#offsetMs) > CLOCK_JUMP_MS;
-    return jumped || this.#steady() - this.#relay.lastReceivedAt > QUIET_MS;
+    return jumped || this.#steady() - this.#relay.lastReceivedAt >= this.#quietMs;
   }
 
-  /** To be called before an open is written: on a quiet link, something must be heard soon after. */
+  /** To be called before an open is written: something must be heard after it, on a quiet link soon. */
   beforeOpen(): void {
-    if (this.#waitingForLife || !this.isQuiet) return;
+    if (this.#waitingForLife) return;
+    if (!this.isQuiet) return this.#lookAgain();
     this.#waitingForLife = true;
     this.#relay.request("keepalive@openssh.com").catch(() => {}); // the link's end tells
     const heardAt = this.#relay.lastReceivedAt;
@@ -60,6 +66,21 @@ export class LinkWatch {
       if (this.#relay.lastReceivedAt !== heardAt) this.#offsetMs = this.#wall() - this.#steady();
       else this.#lost(this.#probeDeadlineMs);
     }, this.#probeDeadlineMs);
+    this.#relay.link.closed.then(() => clearTimeout(timer));
+  }
+
+  /**
+   * The link was alive a moment ago, and may have died since (a cable that is pulled between two commands): if nothing
+   * has been heard by the time it counts as quiet, it is probed then.
+   */
+  #lookAgain(): void {
+    if (this.#lookingAgain) return;
+    this.#lookingAgain = true;
+    const askedAt = this.#steady();
+    const timer = setTimeout(() => {
+      this.#lookingAgain = false;
+      if (this.#relay.lastReceivedAt < askedAt) this.beforeOpen();
+    }, this.#quietMs);
     this.#relay.link.closed.then(() => clearTimeout(timer));
   }
 
