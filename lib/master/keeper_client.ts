@@ -15,14 +15,17 @@ const REDIAL_MS = 10;
  * Connects to the keeper of one place; undefined when nobody listens there. Throws `MasterError`: `wedged` when
  * somebody listens and does not say hello, `foreign-socket` for a socket that is not ours.
  */
-export async function dialPlace(place: Place): Promise<LineConn | undefined> {
+export async function dialPlace(
+  place: Place,
+  deadlineMs = HELLO_DEADLINE_MS,
+): Promise<LineConn | undefined> {
   if (await inspectSocket(place.keeperSocket) === "missing") return undefined;
   const startedAt = performance.now();
-  const left = () => HELLO_DEADLINE_MS - (performance.now() - startedAt);
+  const left = () => deadlineMs - (performance.now() - startedAt);
   for (;;) {
     try {
       const conn = await Deno.connect({ transport: "unix", path: place.keeperSocket });
-      return await greet(new LineConn(conn), place, left());
+      return await greet(new LineConn(conn), left(), () => wedged(place, deadlineMs));
     } catch (error) {
       if (error instanceof CarpoolError) throw error;
       if (error instanceof Deno.errors.NotCapable) throw notAllowed(place, error);
@@ -30,14 +33,18 @@ export async function dialPlace(place: Place): Promise<LineConn | undefined> {
       const busy = error instanceof Deno.errors.WouldBlock ||
         (error instanceof Error && /os error (11|35)\b/.test(error.message));
       if (!busy) return undefined; // dead: whoever starts the next keeper replaces it
-      if (left() <= 0) throw wedged(place);
+      if (left() <= 0) throw wedged(place, deadlineMs);
       await new Promise((resolve) => setTimeout(resolve, REDIAL_MS));
     }
   }
 }
 
 /** Waits for the keeper's hello; undefined when it hangs up instead, because it is just leaving. */
-async function greet(line: LineConn, place: Place, deadlineMs: number): Promise<LineConn | undefined> {
+async function greet(
+  line: LineConn,
+  deadlineMs: number,
+  wedged: () => MasterError,
+): Promise<LineConn | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<"late">((resolve) =>
     timer = setTimeout(() => resolve("late"), Math.max(0, deadlineMs))
@@ -46,7 +53,7 @@ async function greet(line: LineConn, place: Place, deadlineMs: number): Promise<
   hello.catch(() => {}); // it may come to nothing after the deadline
   try {
     const first = await Promise.race([hello, deadline]);
-    if (first === "late") throw wedged(place);
+    if (first === "late") throw wedged();
     if (first?.type === "hello" && first.protocol === KEEPER_PROTOCOL) return line;
     line.close();
     return undefined;
@@ -170,11 +177,11 @@ export function isKeeperGone(error: unknown): boolean {
   return error instanceof MasterError && error.code === "gone" && error.why === GONE;
 }
 
-function wedged(place: Place): MasterError {
+function wedged(place: Place, deadlineMs: number): MasterError {
   return new MasterError("wedged", {
     what: "Cannot ride a master",
     where: place.keeperSocket,
-    why: `the keeper did not answer within ${HELLO_DEADLINE_MS / 1000} s`,
+    why: `the keeper did not answer within ${deadlineMs / 1000} s`,
     outcome: "not-started",
   });
 }

@@ -26,7 +26,12 @@ export interface RideOptions {
   readonly maxSessions?: number;
   /** Have the installed `ssh` make the connection, with what the target was resolved with, and ride that. */
   readonly openSsh?: TargetOptions;
+  /** A master of the keeper's has not answered within its deadline: the keeper itself need not be given as long again. */
+  readonly suspect?: boolean;
 }
+
+/** For the hello of a keeper that is suspect, in milliseconds. */
+const SUSPECT_DEADLINE_MS = 1_000;
 
 /** A master that was boarded, and how it came about. */
 export interface Ride {
@@ -45,8 +50,9 @@ export async function ride(target: Target, options: RideOptions): Promise<Ride> 
   const paths = await namedPaths(target, options);
   for (let attempt = 1;; attempt++) {
     const live = await boardLive(target, paths, options);
-    if (live) return live;
-    const { controlPath, started, info } = await openOrRide(target, paths, options);
+    if (live && live !== "wedged") return live;
+    const asking = live === "wedged" ? { ...options, suspect: true } : options;
+    const { controlPath, started, info } = await openOrRide(target, paths, asking);
     try {
       const link = await openControlLink(controlPath, target.where);
       return { link, kind: info.kind === "openssh" ? "openssh-master" : started ? "new" : "carpool-master" };
@@ -126,7 +132,7 @@ async function boardLive(
   target: Target,
   paths: readonly string[],
   options: RideOptions,
-): Promise<Ride | undefined> {
+): Promise<Ride | "wedged" | undefined> {
   // With such options the keeper must say whether a master at a named path is ours, and the same.
   if (paths.length > 0 && options.unknowable?.length) return undefined;
   const keys = paths.length === 0
@@ -135,19 +141,22 @@ async function boardLive(
   for (const place of await places(target.environment)) {
     for (const key of keys) {
       const link = await board(place.masterSocket(key), target.where);
+      if (link === "wedged") return link;
       if (link) return { link, kind: /^[ro]/.test(key) ? "openssh-master" : "carpool-master" };
     }
   }
   return undefined;
 }
 
-async function board(path: string, where: string): Promise<Link | undefined> {
+async function board(path: string, where: string): Promise<Link | "wedged" | undefined> {
   if (await inspectSocket(path) === "missing") return undefined;
   try {
     return await openControlLink(path, where);
   } catch (error) {
     // Dead: the keeper replaces it. Wedged: it is the keeper that hangs, and `askKeeper` evicts it.
-    if (error instanceof MasterError && (error.code === "gone" || error.code === "wedged")) return undefined;
+    if (!(error instanceof MasterError)) throw error;
+    if (error.code === "gone") return undefined;
+    if (error.code === "wedged") return "wedged";
     throw error;
   }
 }
@@ -213,7 +222,7 @@ async function pidOfMaster(path: string, prompter?: Prompter): Promise<number | 
 
 async function askKeeper(target: Target, request: OpenRequest, options: RideOptions): Promise<Opened> {
   for (let attempt = 1;; attempt++) {
-    const line = await keeperLine(target);
+    const line = await keeperLine(target, options.suspect ? SUSPECT_DEADLINE_MS : undefined);
     try {
       return await askToOpen(line, request, options.prompter, options.signal);
     } catch (error) {
@@ -226,12 +235,12 @@ async function askKeeper(target: Target, request: OpenRequest, options: RideOpti
 }
 
 /** The running keeper, wherever it lives; or else a new one in the best place that works. */
-async function keeperLine(target: Target): Promise<LineConn> {
+async function keeperLine(target: Target, deadlineMs: number | undefined): Promise<LineConn> {
   const all = await places(target.environment);
   for (const place of all) {
     const wedgedInode = await keeperInode(place); // looked at before it is dialled: a new one has another
     try {
-      const line = await dialPlace(place);
+      const line = await dialPlace(place, deadlineMs);
       if (line) return line;
     } catch (error) {
       if (!(error instanceof MasterError) || error.code !== "wedged") throw error;
