@@ -115,8 +115,12 @@ async function removeSockets(place: Place): Promise<void> {
 async function spawn(place: Place, program: string): Promise<LineConn> {
   const env: Record<string, string> = {};
   for (const name of VARIABLES) {
-    const value = Deno.env.get(name);
-    if (value !== undefined) env[name] = value;
+    try {
+      const value = Deno.env.get(name);
+      if (value !== undefined) env[name] = value;
+    } catch {
+      // A program that may not read this one: the keeper does without it too.
+    }
   }
   const child = new Deno.Command(Deno.execPath(), {
     args: [

@@ -87,7 +87,7 @@ Deno.test("a home whose path is too long for sockets leads to a private connecti
 
 Deno.test("a keeper that is not up in time is ended, and the reason told", async () => {
   await using world = await KeeperWorld.make();
-  const program = await world.home.write("hang.ts", "setInterval(() => {}, 1000);\n");
+  const program = `file://${await world.home.write("hang.ts", "setInterval(() => {}, 1000);\n")}`;
   const error = await assertRejects(
     () => startKeeper(world.place, { program }),
     MasterError,
@@ -102,6 +102,6 @@ Deno.test("a keeper that is not up in time is ended, and the reason told", async
 
 Deno.test("a keeper that ends at once is told by its status", async () => {
   await using world = await KeeperWorld.make();
-  const program = await world.home.write("fail.ts", "Deno.exit(3);\n");
+  const program = `file://${await world.home.write("fail.ts", "Deno.exit(3);\n")}`;
   await assertRejects(() => startKeeper(world.place, { program }), MasterError, "it ended with status 3");
 });
