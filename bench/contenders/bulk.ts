@@ -25,8 +25,10 @@ async function pull(bytes: number): Promise<void> {
   await using process = await host.spawn(`head -c ${bytes} /dev/zero`);
   let received = 0;
   for await (const chunk of process.stdout) received += chunk.length;
-  const { code } = await process.status;
-  if (received !== bytes || code !== 0) throw broken(`${received} bytes, exit status ${code}`);
+  const { code, error } = await process.status;
+  if (received !== bytes || code !== 0) {
+    throw broken(`${received} of ${bytes} bytes, exit status ${code}: ${error?.message ?? "no error"}`);
+  }
 }
 
 async function push(bytes: number): Promise<void> {

@@ -95,12 +95,18 @@ export function pairedRatio(
   };
 }
 
+/** A contender that failed in some rounds has shown nothing by the others. */
 function ratioPromise(result: RawResult, promise: RatioPromise): PromiseSummary {
   const { contender, against, atMost, source } = promise;
+  const broken = [contender, against].find((name) => result.failed.has(name));
   const ratio = pairedRatio(result, contender, against);
   const wanted = `${contender} at most ${atMost} × ${against}`;
   if (!ratio) {
     return { contender, source, kept: undefined, text: `${wanted}: not measured`, found: undefined, atMost };
+  }
+  if (broken !== undefined) {
+    const text = `${wanted}: not judged, because ${broken} failed after ${ratio.pairs} rounds`;
+    return { contender, source, kept: undefined, text, found: undefined, atMost };
   }
   const found = `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`;
   return {
