@@ -1,4 +1,3 @@
-import { dirname } from "../deps/node_path.ts";
 import { hashedName } from "./known_hosts_file.ts";
 import type { Target } from "./target.ts";
 
@@ -21,7 +20,7 @@ export async function addKnownHost(
   if (/[@?*#[\]|'"\\\s,!]/.test(plain)) return { why: "its name cannot be written there" };
   const names = target.hashKnownHosts ? await hashedName(name) : name;
   try {
-    await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
     // One write of one whole line in append mode: two processes at once do not mix their lines.
     using file = await Deno.open(path, { append: true, read: true, create: true, mode: 0o600 });
     const line = `${await endsOpen(file) ? "\n" : ""}${names} ${type} ${key.toBase64()}\n`;

@@ -1,4 +1,3 @@
-import { matchesGlob } from "../deps/node_path.ts";
 import { TargetError } from "../base/errors.ts";
 import { ownUid } from "./local_account.ts";
 
@@ -39,28 +38,26 @@ export async function readConfigFile(
 
 const MAX_BYTES = 16 * 1024 ** 2;
 
+/** In pieces, as the size of a file may change, and is 0 for a pipe. */
 async function readAll(file: Deno.FsFile, path: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of file.readable) {
-    chunks.push(chunk);
-    length += chunk.length;
+  let [bytes, length] = [new Uint8Array(16 * 1024), 0];
+  while (true) {
+    const read = await file.read(bytes.subarray(length));
+    if (read === null) return bytes.subarray(0, length);
+    length += read;
     if (length > MAX_BYTES) throw refused(path, "it is larger than 16 MiB");
+    if (length < bytes.length) continue;
+    const larger = new Uint8Array(bytes.length * 2);
+    larger.set(bytes);
+    bytes = larger;
   }
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }
 
-/** The existing files that an absolute pattern names (`*`, `?`, `[a-z]`, `{a,b}` in any part), sorted. */
+/** The existing files that an absolute pattern names (`*`, `?`, `[a-z]` in any part), sorted. */
 export async function expandGlob(pattern: string): Promise<string[]> {
   let paths = ["/"];
   for (const part of pattern.split("/").filter((part) => part !== "")) {
-    const literal = !/[*?[{\\]/.test(part);
+    const literal = !/[*?[\\]/.test(part);
     const next: string[] = [];
     for (const dir of paths) {
       if (literal) next.push(join(dir, part));
@@ -73,10 +70,11 @@ export async function expandGlob(pattern: string): Promise<string[]> {
 }
 
 async function namesIn(dir: string, pattern: string): Promise<string[]> {
+  const wanted = globExpression(pattern);
   const names: string[] = [];
   try {
     for await (const { name } of Deno.readDir(dir)) {
-      if (matchesGlob(name, pattern) && (pattern.startsWith(".") || !name.startsWith("."))) names.push(name);
+      if (wanted.test(name) && (pattern.startsWith(".") || !name.startsWith("."))) names.push(name);
     }
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
@@ -85,6 +83,20 @@ async function namesIn(dir: string, pattern: string): Promise<string[]> {
     return []; // not there, or not to be listed: as for glob(3), nothing matches
   }
   return names.sort();
+}
+
+/** glob(3): `[!a-z]` is a set, a backslash takes the meaning from what follows. */
+function globExpression(pattern: string): RegExp {
+  const source = pattern.replace(/\\(.)|\[(!?)(\]?[^\]]*)\]|[^]/g, (found, escaped, negated, set) => {
+    if (escaped !== undefined) return RegExp.escape(escaped);
+    if (set !== undefined) return `[${negated ? "^" : ""}${set.replace(/[\\\]^[]/g, "\\$&")}]`;
+    return found === "*" ? ".*" : found === "?" ? "." : RegExp.escape(found);
+  });
+  try {
+    return new RegExp(`^${source}$`, "s");
+  } catch {
+    return /^(?!)/; // a range that runs backwards matches nothing
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,4 +1,3 @@
-import { resolve as absolutePath } from "../deps/node_path.ts";
 import { badConfig } from "./config_reader.ts";
 import type { LocalAccount } from "./local_account.ts";
 import type { Setting } from "./settings.ts";
@@ -30,7 +29,7 @@ export class Expander {
   /** `~`, tokens and `${NAME}`, made absolute. */
   async path({ values: [value], where }: Setting): Promise<string> {
     const path = this.text(await expandTilde(value, this.account, failAt(where)), where);
-    return path.startsWith("/") ? path : absolutePath(path);
+    return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
   }
 
   /** Tokens alone: for commands, where `${NAME}` is the shell's. */

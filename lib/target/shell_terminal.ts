@@ -19,6 +19,12 @@ exit $status
 
 const SHELL = "/bin/sh";
 
+/** Nothing of our own environment: Deno lets nobody but --allow-run-all pass LD_… on; only `stty` must be found. */
+const ENVIRONMENT = {
+  clearEnv: true,
+  env: { PATH: "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin" },
+} as const;
+
 /** Whether there is such a terminal, and a shell that may be run. */
 export function hasControllingTerminal(): boolean {
   if (!mayRunShell()) return false;
@@ -26,6 +32,7 @@ export function hasControllingTerminal(): boolean {
     // A subshell: a redirection that fails ends the shell.
     const { success } = new Deno.Command(SHELL, {
       args: ["-c", "(: <>/dev/tty)"],
+      ...ENVIRONMENT,
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -50,6 +57,7 @@ export async function askByShell(
   if (!mayRunShell()) return undefined;
   const child = new Deno.Command(SHELL, {
     args: ["-c", SCRIPT, "sh", prompt, kind],
+    ...ENVIRONMENT,
     stdin: "null",
     stdout: "piped",
     stderr: "null",

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { fc } from "fast-check";
 import { CarpoolError, TargetError } from "../../lib/base/errors.ts";
+import { expandGlob } from "../../lib/target/config_file.ts";
 import { resolveTarget } from "../../lib/target/resolve.ts";
 import type { TargetOptions } from "../../lib/target/target.ts";
 import { openssh } from "../support/openssh.ts";
@@ -191,6 +192,24 @@ Deno.test("Include expands tokens, variables, globs and ~, and a system file may
     TargetError,
   );
   assertMatch(error.message, /system-wide file cannot include/);
+});
+
+Deno.test("Include patterns are those of glob(3)", async () => {
+  await using home = await TempHome.make();
+  const names = ["a1", "a2", "b1", "a.x", "{a,b}1", ".a1", "a*"];
+  for (const name of names) await home.write(`d/${name}`, "");
+  const matched = async (pattern: string) =>
+    (await expandGlob(`${home.path}/d/${pattern}`)).map((path) => path.slice(home.path.length + 3));
+  assertEquals(await matched("a?"), ["a*", "a1", "a2"]);
+  assertEquals(await matched("[ab]1"), ["a1", "b1"]);
+  assertEquals(await matched("[!a]1"), ["b1"]);
+  assertEquals(await matched("a[0-9]"), ["a1", "a2"]);
+  assertEquals(await matched("{a,b}1"), ["{a,b}1"], "braces mean nothing");
+  assertEquals(await matched("a\\*"), ["a*"]);
+  assertEquals(await matched(".a*"), [".a1"]);
+  assertEquals(await matched("*"), ["a*", "a.x", "a1", "a2", "b1", "{a,b}1"]);
+  assertEquals(await matched("[z-a]"), []);
+  assertEquals(await matched("no/*"), []);
 });
 
 Deno.test("Match exec in a block that does not count is not run", async () => {
