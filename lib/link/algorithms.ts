@@ -69,9 +69,13 @@ export const HOST_KEY_ALGORITHMS: readonly string[] = HOST_KEYS;
 export function algorithmsFor(target: Target, hostKeys: readonly string[]): Algorithms {
   return {
     kex: choose(target.kexAlgorithms, KEX, MORE_KEX),
-    serverHostKey: target.hostKeyAlgorithms === undefined
-      ? [...hostKeys]
-      : choose(target.hostKeyAlgorithms, HOST_KEYS, MORE_HOST_KEYS),
+    // A list that only adds or takes away keeps the order of what is known; one that is given whole, or put first, is
+    // taken at its word, as OpenSSH does.
+    serverHostKey: choose(
+      target.hostKeyAlgorithms,
+      /^[+-]|^$/.test(target.hostKeyAlgorithms ?? "") ? hostKeys : HOST_KEYS,
+      MORE_HOST_KEYS,
+    ),
     cipher: choose(target.ciphers, CIPHERS, MORE_CIPHERS),
     hmac: choose(target.macs, MACS, []),
     compress: ["none"],
