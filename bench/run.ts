@@ -17,6 +17,7 @@ import { bulk } from "./workloads/bulk.ts";
 import { coldConnect } from "./workloads/cold_connect.ts";
 import { keeperMemory } from "./workloads/keeper_memory.ts";
 import { CARPOOL_KEEPER, CARPOOL_PER_COMMAND } from "./workloads/names.ts";
+import { peerEntries } from "./workloads/peer_entries.ts";
 import { startUp } from "./workloads/start_up.ts";
 import { warmExec } from "./workloads/warm_exec.ts";
 import { World, type WorldOptions } from "./world/world.ts";
@@ -25,7 +26,7 @@ import { World, type WorldOptions } from "./world/world.ts";
 interface Entry {
   readonly id: string;
   readonly world: WorldOptions;
-  readonly make: (world: World) => Workload;
+  readonly make: (world: World) => Workload | Promise<Workload>;
 }
 
 const FLEET = Array.from({ length: 100 }, (_, index) => `127.0.11.${index + 1}`);
@@ -58,7 +59,7 @@ const MIN_ROUNDS = 5;
 async function main(args: readonly string[]): Promise<number> {
   const options = parseArgs([...args], { boolean: ["quick", "list", "help"], string: ["rounds"] });
   const quick = options.quick === true;
-  const all = entries(quick);
+  const all = [...entries(quick), ...(quick ? [] : await peerEntries())];
   const wanted = options._.map(String);
   const unknown = wanted.filter((id) => !all.some((entry) => entry.id === id));
   const rounds = Number(options.rounds ?? MIN_ROUNDS);
@@ -81,7 +82,7 @@ async function main(args: readonly string[]): Promise<number> {
   let failures = 0;
   for (const entry of all.filter(({ id }) => wanted.length === 0 || wanted.includes(id))) {
     await using world = await World.start(entry.world);
-    const raw = await runRounds(entry.make(world), { rounds, onTurn: progress(rounds) });
+    const raw = await runRounds(await entry.make(world), { rounds, onTurn: progress(rounds) });
     clearProgress();
     const summary = summarize(raw);
     await results.workload(raw, summary);

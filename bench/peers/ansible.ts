@@ -8,7 +8,8 @@ export type PlaybookTask = string;
 
 /** One that runs a command; `raw` would do without Python on the host, and without all that Ansible is used for. */
 export function commandTask(command: string): PlaybookTask {
-  return /[;&|<>$]/.test(command) ? `shell: ${command}` : `command: ${command}`;
+  const module = /[;&|<>$]/.test(command) ? "shell" : "command";
+  return `${module}: ${JSON.stringify(command)}`;
 }
 
 /** Writes inventory, configuration and playbook; the words that run it. */
@@ -34,7 +35,7 @@ export async function playbook(
     ...mitogen,
     "[ssh_connection]",
     "pipelining = True",
-    `ssh_args = -F ${world.configFile} -C -o ControlMaster=auto -o ControlPersist=60s`,
+    `ssh_args = -F ${world.configFile} -C -o ControlMaster=auto -o ControlPersist=600s`,
     `control_path_dir = ${home.path}/cm`,
   ];
   const configFile = await home.write(`${folder}/ansible.cfg`, config.join("\n") + "\n");

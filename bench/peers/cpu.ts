@@ -24,7 +24,7 @@ export function clientPids(world: World): number[] {
   return processesMarked(world.home.path);
 }
 
-/** Seconds that the server has used so far: its listeners, whoever runs under them, and whoever has ended. */
+/** Seconds that the server has used so far: its listeners, whoever runs under them, and, with a reaper, whoever has ended. */
 export async function serverCpuSeconds(world: World): Promise<number> {
   const listeners = world.sshd.listenerPids();
   return await cpuSeconds([

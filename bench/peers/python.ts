@@ -4,7 +4,7 @@ import { CarpoolError } from "../../lib/base/errors.ts";
 import { cacheDir, unpackPackages } from "../../tests/support/debian_packages.ts";
 
 /** Not whatever `python3` comes first in PATH: Debian's compiled modules fit Debian's Python only. */
-const PYTHON = "/usr/bin/python3";
+export const PYTHON = "/usr/bin/python3";
 
 export interface PythonTool {
   readonly words: readonly string[];

@@ -5,11 +5,11 @@ import type { Peer } from "./peer.ts";
 /** Options of ssh, of which the tools below pass on whatever they are given. */
 export type SshOptions = readonly string[];
 
-/** As ssh_config(5) advises for sharing; masters end with the world. */
+/** As ssh_config(5) advises for sharing. A master must outlive a round of everybody else's, and ends with the world. */
 export function onMasters(world: World): SshOptions {
   return [
     ...["-o", "ControlMaster=auto", "-o", `ControlPath=${world.home.path}/cm/%C`],
-    ...["-o", "ControlPersist=60"],
+    ...["-o", "ControlPersist=600"],
   ];
 }
 
@@ -32,10 +32,10 @@ export function onHosts(
   const width = String(hosts.length);
   switch (peer.id) {
     case "pssh": {
+      // Each -X is one word to ssh; -x would be split at blanks.
       const list = hosts.flatMap((host) => ["-H", host]);
-      const words = [...peer.words, ...list, "-p", width, "-t", "0", "-P", "-X"];
-      // -X is split at blanks; each -X is one word to ssh.
-      return { ...peer, words: [...words.slice(0, -1), ...ssh.flatMap((word) => ["-X", word]), command] };
+      const passed = ssh.flatMap((word) => ["-X", word]);
+      return { ...peer, words: [...peer.words, ...list, "-p", width, "-t", "0", "-P", ...passed, command] };
     }
     case "pdsh":
       return {

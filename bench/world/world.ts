@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly links?: Readonly<Record<string, LinkOptions>>;
   /** Programs that sessions find in their PATH. */
   readonly programs?: readonly Tool[];
+  /** What starts sshd and stays its parent: {@linkcode import("../peers/reaper.ts").reaper}. */
+  readonly within?: readonly string[];
 }
 
 /** A link to one address of the server. */
@@ -54,6 +56,10 @@ export class World implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** For `ssh -F` and Carpool: `rtt0` is the server itself, `rtt50` the link with a round trip of 50 ms … */
   readonly configFile: string;
+  /** Whether CPU time of the server's processes adds up in the one that stays. */
+  readonly countsServerCpu: boolean;
+  /** Processes of the server while nobody is connected, beside its listeners. */
+  readonly idleServerPids: readonly number[];
   readonly #links: readonly EmulatedLink[];
   readonly #addresses: ReadonlyMap<string, Address>;
   readonly #masters = new Map<string, SshMaster>();
@@ -63,7 +69,10 @@ export class World implements AsyncDisposable {
     home: TempHome,
     links: ReadonlyMap<string, EmulatedLink>,
     configFile: string,
+    countsServerCpu: boolean,
   ) {
+    this.countsServerCpu = countsServerCpu;
+    this.idleServerPids = sshd.processes();
     this.sshd = sshd;
     this.home = home;
     this.env = { ...home.env, ...sshd.openssh.env };
@@ -76,9 +85,10 @@ export class World implements AsyncDisposable {
     this.#addresses = new Map<string, Address>([["rtt0", own], ...direct, ...links]);
   }
 
-  static async start({ rttsMs = [], hosts, links: more = {}, programs }: WorldOptions = {}): Promise<World> {
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const { rttsMs = [], hosts, links: more = {}, programs, within } = options;
     await using stack = new AsyncDisposableStack();
-    const sshd = stack.use(await startSshd({ hosts, programs }));
+    const sshd = stack.use(await startSshd({ hosts, programs, within }));
     const home = stack.use(await TempHome.make());
     const links = new Map<string, EmulatedLink>();
     const aliases = [`Host rtt0\n  HostName ${sshd.host}\n`];
@@ -96,7 +106,7 @@ export class World implements AsyncDisposable {
     const config = aliases.join("") + shared;
     const configFile = await home.write("bench_config", config);
     stack.move();
-    return new World(sshd, home, links, configFile);
+    return new World(sshd, home, links, configFile, within !== undefined);
   }
 
   /** Where an alias of {@linkcode configFile} leads, for programs that do not read it. */

@@ -172,7 +172,7 @@ async function listen(
     const hosts = layout.hosts.slice(first, first + ADDRESSES_PER_PROCESS);
     const configFile = join(layout.dir, "server", `sshd_config.${first / ADDRESSES_PER_PROCESS}`);
     await Deno.writeTextFile(configFile, await serverConfig(layout, hosts, port, options));
-    const listener = await spawnListener(layout, configFile);
+    const listener = await spawnListener(layout, configFile, options.within);
     listener.status.then(() => failed.abort());
     listeners.push(listener);
   }
@@ -191,8 +191,12 @@ async function listen(
   }
 }
 
-async function spawnListener(layout: SshdLayout, configFile: string): Promise<Deno.ChildProcess> {
-  const sshd = [layout.sshd.path, "-D", "-e", "-f", configFile];
+async function spawnListener(
+  layout: SshdLayout,
+  configFile: string,
+  within: readonly string[] = [],
+): Promise<Deno.ChildProcess> {
+  const sshd = [...within, layout.sshd.path, "-D", "-e", "-f", configFile];
   const setpriv = await installed("setpriv") ??
     await Deno.realPath("/usr/bin/setpriv").catch(() => undefined);
   const other = layout.uid !== Deno.uid();

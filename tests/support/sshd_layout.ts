@@ -33,6 +33,8 @@ export interface SshdOptions {
   readonly setEnv?: Readonly<Record<string, string>>;
   /** Programs that sessions find first in their PATH, unpacked ones with what they need: `[await provide("rsync")]`. */
   readonly programs?: readonly Tool[];
+  /** A program and its arguments that starts sshd, whose words follow, and stays its parent. */
+  readonly within?: readonly string[];
   /** Default VERBOSE, the least that lets connections and sessions be counted. */
   readonly logLevel?: "VERBOSE" | "DEBUG" | "DEBUG2" | "DEBUG3";
 }
