@@ -96,6 +96,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "embedded hosts, a real job, shared against per-command",
     load: command("./demo.ts", "demo"),
   },
+  bench: {
+    synopsis: "<host>",
+    summary: "what sharing the connection saves on this host",
+    load: command("./bench.ts", "bench"),
+  },
 };
 
 /** Runs the `carpool` command and returns its exit status; everything it has to say has been written by then. */
