@@ -1,0 +1,238 @@
+/** What the model is made of, measured: the links' own round trips, the operations over them, and what a command costs in a row. */
+import process from "node:process";
+import { emulateLink } from "../lib/emulator/emulated_link.ts";
+import { countOnce, LONG_RTT } from "./guard_count.ts";
+import type { CountedWorld } from "./guard_world.ts";
+import { median } from "./method/statistics.ts";
+import { type Operation, operations, release } from "./model_operations.ts";
+
+/** Round trips that the model is tried at; 0 is where the local cost is taken. */
+export const RTTS_MS = [0, 25, 50, 100, 200];
+
+/** What an operation takes over one link. */
+export interface Point {
+  /** What the link was asked for. */
+  readonly rttMs: number;
+  /** What a ping-pong over such a link takes: the emulator's timers add to it. */
+  readonly pingMs: number;
+  /** Median of the rounds. */
+  readonly measuredMs: number;
+  readonly roundsMs: readonly number[];
+  readonly predictedMs: number;
+}
+
+/** One line of the model. */
+export interface ModelLine {
+  readonly id: string;
+  readonly title: string;
+  readonly roundTrips: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Median at round trip 0: what both machines and the relay between them take. */
+  readonly localMs: number;
+  /** Of it, what a round trip of the same length hides; see {@linkcode stallOf}. */
+  readonly stallMs: number;
+  readonly points: readonly Point[];
+}
+
+/** Measured and no line of their own: `exec-10` is ten times `exec-keeper`. */
+const LEFT_OUT = new Set(["exec-10"]);
+
+export interface ModelOptions {
+  readonly rounds: number;
+  readonly onProgress: (what: string) => void;
+}
+
+/** Counts and measures every operation at every round trip. */
+export async function measureModel(world: CountedWorld, options: ModelOptions): Promise<ModelLine[]> {
+  const wanted = operations.filter(({ id }) => !LEFT_OUT.has(id));
+  options.onProgress("counting");
+  const counted = new Map<string, Awaited<ReturnType<typeof countOnce>>>();
+  {
+    await using own = await world.connect(LONG_RTT, false);
+    await using shared = await world.connect(LONG_RTT, true);
+    for (const { id } of wanted) {
+      const place = { world, rttMs: LONG_RTT, own, shared };
+      const twice = [await countOnce(place, id), await countOnce(place, id)];
+      counted.set(id, twice.toSorted((a, b) => a.roundTrips - b.roundTrips)[0]);
+    }
+  }
+  const pings = new Map<number, number>();
+  for (const rttMs of RTTS_MS) pings.set(rttMs, await pingMs(rttMs));
+  const times = new Map<string, number[]>();
+  for (let round = 0; round <= options.rounds; round++) {
+    for (const rttMs of round % 2 === 0 ? RTTS_MS : RTTS_MS.toReversed()) {
+      options.onProgress(
+        round === 0 ? `warm-up, ${rttMs} ms` : `round ${round} of ${options.rounds}, ${rttMs} ms`,
+      );
+      await using own = await world.connect(rttMs, false);
+      await using shared = await world.connect(rttMs, true);
+      for (const operation of wanted) {
+        const ms = await time(operation, { world, rttMs, own, shared });
+        const key = `${operation.id} ${rttMs}`;
+        if (round > 0) times.set(key, [...times.get(key) ?? [], ms]);
+      }
+    }
+  }
+  return wanted.map(({ id, title }): ModelLine => {
+    const { roundTrips, bytesUp, bytesDown } = counted.get(id)!;
+    const localOf = (of: string) => median(times.get(`${of} 0`)!);
+    const localMs = localOf(id);
+    const stallMs = stallOf(id, localOf);
+    const points = RTTS_MS.map((rttMs): Point => {
+      const roundsMs = times.get(`${id} ${rttMs}`)!;
+      const more = pings.get(rttMs)! - pings.get(0)!;
+      return {
+        rttMs,
+        pingMs: pings.get(rttMs)!,
+        measuredMs: median(roundsMs),
+        roundsMs,
+        predictedMs: localMs - Math.min(stallMs, more) + roundTrips * more,
+      };
+    });
+    return { id, title, roundTrips, bytesUp, bytesDown, localMs, stallMs, points };
+  });
+}
+
+/**
+ * The first command on a new connection takes some 40 ms more than login and command do apart: sshd writes twice after
+ * the login, and the kernel holds the second packet back until the first is acknowledged, which it delays (Nagle). Meanwhile
+ * a longer link is waiting anyway.
+ */
+function stallOf(id: string, localOf: (id: string) => number): number {
+  if (id !== "per-command") return 0;
+  return Math.max(0, localOf(id) - localOf("login") - localOf("exec"));
+}
+
+async function time(operation: Operation, place: Parameters<Operation["prepare"]>[0]): Promise<number> {
+  const work = await operation.prepare(place);
+  // A close that is still under way is not this operation's.
+  await new Promise((resolve) => setTimeout(resolve, place.rttMs + 10));
+  const startedAt = performance.now();
+  const held = await work();
+  const ms = performance.now() - startedAt;
+  await release(held);
+  return ms;
+}
+
+/** The link's round trip as a ping-pong finds it. */
+async function pingMs(rttMs: number): Promise<number> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const echo = (async () => {
+    const connection = await listener.accept();
+    await connection.readable.pipeTo(connection.writable);
+  })();
+  const { hostname, port } = listener.addr;
+  const samples: number[] = [];
+  {
+    await using link = await emulateLink({ to: { hostname, port }, rttMs });
+    using connection = await Deno.connect({ hostname: link.hostname, port: link.port });
+    connection.setNoDelay(true);
+    const byte = new Uint8Array(1);
+    for (let at = 0; at < 12; at++) {
+      const startedAt = performance.now();
+      await connection.write(byte);
+      await connection.read(byte);
+      if (at > 1) samples.push(performance.now() - startedAt);
+    }
+  }
+  await echo.catch(() => {}); // its connection ended with the link
+  return median(samples);
+}
+
+/** So many commands in a row, from nothing. */
+export interface SpeedUp {
+  readonly rttMs: number;
+  readonly commands: number;
+  readonly sharedMs: number;
+  readonly perCommandMs: number;
+}
+
+const COMMANDS = [1, 2, 3, 5, 10, 20];
+
+/** One connection for N commands against N connections, both in this process, each after the end of the one before. */
+export async function measureSpeedUp(
+  world: CountedWorld,
+  rttsMs: readonly number[],
+  options: ModelOptions,
+): Promise<SpeedUp[]> {
+  const most = COMMANDS.at(-1)!;
+  const found: SpeedUp[] = [];
+  for (const rttMs of rttsMs) {
+    const samples: { shared: number[]; perCommand: number[] }[] = [];
+    for (let round = 0; round <= options.rounds; round++) {
+      options.onProgress(`commands in a row, ${rttMs} ms, round ${round}`);
+      const ways = [sharedTimes, perCommandTimes];
+      const [first, second] = round % 2 === 0 ? ways : ways.toReversed();
+      const a = await first(world, rttMs, most);
+      const b = await second(world, rttMs, most);
+      if (round > 0) {
+        samples.push(round % 2 === 0 ? { shared: a, perCommand: b } : { shared: b, perCommand: a });
+      }
+    }
+    for (const commands of COMMANDS) {
+      found.push({
+        rttMs,
+        commands,
+        sharedMs: median(samples.map(({ shared }) => shared[commands - 1])),
+        perCommandMs: median(samples.map(({ perCommand }) => perCommand[commands - 1])),
+      });
+    }
+  }
+  return found;
+}
+
+/** When each command had ended, since the start. */
+async function sharedTimes(world: CountedWorld, rttMs: number, most: number): Promise<number[]> {
+  const startedAt = performance.now();
+  await using host = await world.connect(rttMs, false);
+  const ends: number[] = [];
+  for (let at = 0; at < most; at++) {
+    await host.exec("true");
+    ends.push(performance.now() - startedAt);
+  }
+  return ends;
+}
+
+async function perCommandTimes(world: CountedWorld, rttMs: number, most: number): Promise<number[]> {
+  const startedAt = performance.now();
+  const ends: number[] = [];
+  for (let at = 0; at < most; at++) {
+    await using host = await world.connect(rttMs, false);
+    await host.exec("true");
+    ends.push(performance.now() - startedAt);
+  }
+  return ends;
+}
+
+/** What one connection costs beside time. */
+export interface ConnectionCost {
+  /** CPU of this process per login, user and system; the mean of many. */
+  readonly loginCpuMs: number;
+  /** A question whether the server is alive, and its answer, without headers of TCP and IP. */
+  readonly keepaliveBytesUp: number;
+  readonly keepaliveBytesDown: number;
+}
+
+const LOGINS = 40;
+
+/** Measures it: past every link, so that no relay's work is counted. */
+export async function measureConnection(world: CountedWorld): Promise<ConnectionCost> {
+  const { connect } = await import("../lib/host/connect.ts");
+  const options = world.options(false);
+  await (await connect("test1", options)).close();
+  const before = process.cpuUsage();
+  for (let at = 0; at < LOGINS; at++) await (await connect("test1", options)).close();
+  const { user, system } = process.cpuUsage(before);
+  await using idle = await connect("rtt0", { ...options, serverAliveInterval: 1 });
+  await idle.exec("true");
+  await new Promise((resolve) => setTimeout(resolve, 500)); // the exec's close is none of it
+  using meter = world.link(0).mark();
+  await new Promise((resolve) => setTimeout(resolve, 3500));
+  const { bytesUp, bytesDown, chunksUp, chunksDown } = meter.counters();
+  return {
+    loginCpuMs: (user + system) / 1000 / LOGINS,
+    keepaliveBytesUp: bytesUp / chunksUp,
+    keepaliveBytesDown: bytesDown / chunksDown,
+  };
+}
