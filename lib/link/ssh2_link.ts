@@ -39,6 +39,7 @@ export async function openSsh2Link(
   const { prompter, signal } = options;
   const client: Ssh2Client = new ssh2.Client();
   const handshake = new Handshake(target, client);
+  let verifiedKey: Uint8Array | undefined;
   try {
     signal?.throwIfAborted();
     const authentication = await createAuthentication(target, prompter, { signal });
@@ -53,17 +54,23 @@ export async function openSsh2Link(
       readyTimeout: 0, // ours, below: it must not run while a person is thinking
       keepaliveInterval: 0, // ours, above the link
       hostVerifier: (key: Uint8Array, verify: (accepted: boolean) => void) => {
+        // New keys for a connection that lives: it must be the same host, and the answer must come at once. While ssh2
+        // waits for one it takes the exchange for over and lets messages out under the old keys; sshd then hangs up.
+        if (verifiedKey !== undefined) return sameBytes(key, verifiedKey);
         handshake.pauseDeadline();
         // The answer must come in a task of its own: Deno runs promise reactions inside some synchronous crypto
         // calls, and ssh2 is then in the middle of finishing this very exchange and never goes on.
         const answer = (accepted: boolean) => setImmediate(() => verify(accepted));
-        checkHostKey(target, key, prompter).then(() => {
+        const offered = new Uint8Array(key);
+        checkHostKey(target, offered, prompter).then(() => {
+          verifiedKey = offered;
           handshake.startDeadline();
           answer(true);
         }, (error) => {
           handshake.failure = error;
           answer(false);
         });
+        return undefined;
       },
     });
     const protocol = assertShapes(client, target.where);
@@ -79,6 +86,10 @@ export async function openSsh2Link(
     carrier.destroy();
     throw signal?.aborted ? signal.reason : error;
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** The part of a link's life before it is one: what may go wrong, in the right words, and the deadline. */
