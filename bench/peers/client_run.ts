@@ -66,9 +66,17 @@ export async function clientRun(world: World, run: ClientRun): Promise<Measureme
   return { value, operations, clientCpuMs, more: { ...server, ...more } };
 }
 
+/** How long a command on the host may outlive its connection before it is ended. */
+const OUTLIVES_MS = 5000;
+
 /** Waits until the server has noticed that nobody is connected any more. */
 async function connectionsGone({ sshd, idleServerPids }: World): Promise<void> {
-  await gone(sshd.processes().filter((pid) => !idleServerPids.includes(pid)));
+  const busy = () => sshd.processes().filter((pid) => !idleServerPids.includes(pid));
+  const late = AbortSignal.timeout(OUTLIVES_MS);
+  for (let pids = busy(); pids.length > 0; pids = busy()) {
+    if (late.aborted) { for (const pid of pids) signalProcess(pid, "SIGKILL"); }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 /** Ends masters and the keeper, whoever left them. */
