@@ -16,7 +16,14 @@ import {
   RTTS_MS,
 } from "./model_measure.ts";
 import { keeperFigures } from "./model_scale.ts";
-import { comparisonTable, machineText, operationTable, predictionsOff, scaleTable } from "./model_text.ts";
+import {
+  comparisonTable,
+  limitsText,
+  machineText,
+  operationTable,
+  predictionsOff,
+  scaleTable,
+} from "./model_text.ts";
 
 const RESULTS = new URL("results/", import.meta.url);
 
@@ -46,7 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
     machine: machineText(startedAt, machine, options.rounds),
     operations: operationTable(lines),
     comparison: comparisonTable(lines),
-    scale: scaleTable(lines, connection, keeper),
+    scale: `${scaleTable(lines, connection, keeper)}\n\n${limitsText(connection, keeper)}`,
   });
   console.log(comparisonTable(lines));
   const off = predictionsOff(lines);

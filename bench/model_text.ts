@@ -12,7 +12,7 @@ export function machineText(startedAt: string, machine: Machine, rounds: number)
   return `${startedAt.slice(0, 10)}, ${cores} cores (${cpu}), Deno ${deno}, load ${
     loadAverage[0]
   } before the start; ` +
-    `medians of ${rounds} rounds.`;
+    `the least of ${rounds} rounds.`;
 }
 
 export function operationTable(lines: readonly ModelLine[]): string {
@@ -109,6 +109,20 @@ export function scaleTable(
       (hosts) => execCpuMs === undefined ? undefined : seconds(hosts * execCpuMs / 1000),
     ),
   ]);
+}
+
+/** Where one keeper ends, which is one event loop on one core, by the same figures. */
+export function limitsText({ loginCpuMs }: ConnectionCost, keeper: KeeperFigures): string {
+  const { furtherMB, idlePercent, execCpuMs } = keeper;
+  const limits = [
+    `${significant(1000 / loginCpuMs)} logins a second`,
+    execCpuMs === undefined ? undefined : `${significant(1000 / execCpuMs)} commands a second`,
+    furtherMB === undefined ? undefined : `${thousands(1000 / furtherMB)} hosts for each GB of memory`,
+    idlePercent === undefined ? undefined : `${thousands(100 / idlePercent)} idle hosts for a whole core`,
+  ];
+  return `One keeper is one event loop, so at most one core: by these figures ${
+    limits.filter((limit) => limit !== undefined).join(", ")
+  }.`;
 }
 
 function megabytes(value: number): string {

@@ -1,0 +1,32 @@
+/**
+ * `deno task bench:plots`: draws what bench/results/ holds, as bench/results/*.svg and, for the README, as
+ * bench/plots/current/*.svg, and writes README's section on what sharing saves. What has no result is named.
+ */
+import { writeBetween } from "../model_markers.ts";
+import { charts } from "./charts.ts";
+import { draw } from "./draw.ts";
+import { readmeSection } from "./readme.ts";
+import { readResults } from "./results.ts";
+
+const RESULTS = new URL("../results/", import.meta.url);
+const CURRENT = new URL("current/", import.meta.url);
+const README = new URL("../../README.md", import.meta.url);
+
+const results = await readResults(RESULTS);
+const all = charts(results);
+for (const directory of [RESULTS, CURRENT]) await Deno.mkdir(directory, { recursive: true });
+for (const { name, spec, missing } of all) {
+  if (spec === undefined) {
+    await Deno.remove(new URL(`${name}.svg`, CURRENT)).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  } else {
+    const svg = await draw(spec);
+    for (const directory of [RESULTS, CURRENT]) {
+      await Deno.writeTextFile(new URL(`${name}.svg`, directory), svg);
+    }
+    console.log(`bench/plots/current/${name}.svg`);
+  }
+  for (const what of missing) console.log(`missing in ${name}: ${what}`);
+}
+await writeBetween(README, { "sharing": readmeSection(results, all) });
