@@ -6,9 +6,9 @@
  * comes is dropped as it comes, so that the remote command is not stuck writing to nobody.
  */
 export class ByteInbox {
-  readonly stream: ReadableStream<Uint8Array>;
   readonly #consumed: (bytes: number) => void;
   readonly #chunks: Uint8Array[] = [];
+  #stream: ReadableStream<Uint8Array> | undefined;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #wanted: (() => void) | undefined;
   #ended = false;
@@ -18,7 +18,11 @@ export class ByteInbox {
   /** @param consumed called with the number of bytes that a reader has taken. */
   constructor(consumed: (bytes: number) => void) {
     this.#consumed = consumed;
-    this.stream = new ReadableStream<Uint8Array>({
+  }
+
+  /** Made when it is first asked for: a stream is dearer than a short command. */
+  get stream(): ReadableStream<Uint8Array> {
+    return this.#stream ??= new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;
       },

@@ -259,11 +259,10 @@ async function feed(process: RemoteProcess, stdin: ExecOptions["stdin"]): Promis
     if (stdin instanceof ReadableStream) {
       await stdin.pipeTo(process.stdin);
     } else {
-      const writer = process.stdin.getWriter();
       if (stdin !== undefined) {
-        await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
+        await process.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
       }
-      await writer.close();
+      process.endInput();
     }
     return undefined;
   } catch (error) {

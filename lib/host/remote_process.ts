@@ -41,14 +41,30 @@ const GRACE_MS = 2000;
  */
 export class RemoteProcess implements AsyncDisposable {
   /** What the process reads; closing it is its end of file. */
-  readonly stdin: WritableStream<Uint8Array>;
+  get stdin(): WritableStream<Uint8Array> {
+    return this.#stdin ??= new WritableStream<Uint8Array>({
+      write: (chunk) => this.write(chunk),
+      close: () => this.endInput(),
+      abort: () => this.endInput(),
+    });
+  }
+
   /** What the process writes; unread, it stops the process once the channel's window is full. */
-  readonly stdout: ReadableStream<Uint8Array>;
+  get stdout(): ReadableStream<Uint8Array> {
+    return this.#stdout.stream;
+  }
+
   /** Like `stdout`; empty with a pseudo-terminal. */
-  readonly stderr: ReadableStream<Uint8Array>;
+  get stderr(): ReadableStream<Uint8Array> {
+    return this.#stderr.stream;
+  }
+
   /** Resolves when the process is over and its output has all arrived; never rejects. */
   readonly status: Promise<RemoteStatus>;
   readonly #session: Session;
+  readonly #stdout: ByteInbox;
+  readonly #stderr: ByteInbox;
+  #stdin: WritableStream<Uint8Array> | undefined;
   #timedOut = false;
   #ended = false;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -57,15 +73,8 @@ export class RemoteProcess implements AsyncDisposable {
   constructor(session: Session, command: string, options: ProcessOptions = {}, sink?: OutputSink) {
     this.#session = session;
     const consumed = (bytes: number) => session.consumed(bytes);
-    const stdout = new ByteInbox(consumed);
-    const stderr = new ByteInbox(consumed);
-    this.stdout = stdout.stream;
-    this.stderr = stderr.stream;
-    this.stdin = new WritableStream<Uint8Array>({
-      write: (chunk) => session.write(chunk),
-      close: () => session.endInput(),
-      abort: () => session.endInput(),
-    });
+    const stdout = this.#stdout = new ByteInbox(consumed);
+    const stderr = this.#stderr = new ByteInbox(consumed);
     session.start({ kind: "exec", command }, {
       env: options.env,
       pty: ptyOf(options.pty),
@@ -82,6 +91,16 @@ export class RemoteProcess implements AsyncDisposable {
       },
     });
     this.status = this.#watch(options);
+  }
+
+  /** Writes to the standard input without a stream; resolves when the link has taken it. */
+  write(data: Uint8Array): Promise<void> {
+    return this.#session.write(data);
+  }
+
+  /** Ends the standard input without a stream. */
+  endInput(): void {
+    this.#session.endInput();
   }
 
   async #watch(options: ProcessOptions): Promise<RemoteStatus> {
