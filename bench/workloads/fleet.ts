@@ -7,7 +7,7 @@ import { CARPOOL_COMMAND, CARPOOL_RUN, CARPOOL_RUN_PRIVATE, SSH_ON_MASTER } from
 import { findPeers } from "../peers/peers.ts";
 import { onMasters, type SshOptions } from "../peers/ssh_tools.ts";
 import { taskFile } from "../peers/task_file.ts";
-import type { World, WorldOptions } from "../world/world.ts";
+import type { LinkOptions, World, WorldOptions } from "../world/world.ts";
 import { CURVE_OPTION } from "./names.ts";
 
 export interface FleetOptions {
@@ -16,21 +16,33 @@ export interface FleetOptions {
   readonly steps: number;
   /** A second run, on what the first left in the background; else from nothing. */
   readonly warm: boolean;
+  /** All behind one line of 10 Mbit/s. */
+  readonly line?: boolean;
   /** The most memory instead of the time. */
   readonly memory?: boolean;
 }
 
-/** The world of a fleet: loopback addresses of one server, each behind a link of its own where the round trip is not 0. */
-export function fleetWorld(rttMs: number, hosts: number): WorldOptions {
+/** 10 Mbit/s, as an uplink at home. */
+const LINE_BYTES_PER_SECOND = 1.25e6;
+
+/**
+ * The world of a fleet: loopback addresses of one server, far away where the round trip is not 0: each on its own, or
+ * all behind one narrow line.
+ */
+export function fleetWorld(rttMs: number, hosts: number, line = false): WorldOptions {
   const addresses = Array.from({ length: hosts }, (_, index) => `127.0.12.${index + 1}`);
   if (rttMs === 0) return { hosts: addresses };
-  const links = addresses.map((host, index) => [`far${index + 1}`, { host, rttMs }] as const);
+  const narrow = line ? { bandwidthBytesPerSecond: LINE_BYTES_PER_SECOND } : {};
+  const links = addresses.map((host, index): [string, LinkOptions] => [
+    `far${index + 1}`,
+    { host, rttMs, ...narrow, ...(line && index > 0 ? { line: "far1" } : {}) },
+  ]);
   return { hosts: addresses, links: Object.fromEntries(links) };
 }
 
 /** H hosts, S short steps on each, all hosts at once. */
 export async function fleet(world: World, options: FleetOptions): Promise<Workload> {
-  const { rttMs, hosts: count, steps, warm, memory = false } = options;
+  const { rttMs, hosts: count, steps, warm, line = false, memory = false } = options;
   const hosts = Array.from({ length: count }, (_, index) => `${rttMs > 0 ? "far" : "test"}${index + 1}`);
   const peers = await findPeers();
   const commands = Array.from({ length: steps }, (_, index) => `echo step ${index + 1}`);
@@ -74,9 +86,9 @@ export async function fleet(world: World, options: FleetOptions): Promise<Worklo
     // They cannot keep anything for a later run: theirs is as the first.
     ...libraryLines(world, peers, hosts, { mode: "fleet", commands, width: count }, frame),
   ];
-  const size = `${count} hosts × ${steps} steps`;
+  const size = `${count} hosts × ${steps} steps${line ? " behind one line of 10 Mbit/s" : ""}`;
   return {
-    id: memory ? "fleet-memory" : `fleet-${rttMs}${warm ? "-warm" : ""}`,
+    id: memory ? "fleet-memory" : `fleet-${rttMs}${line ? "-line" : ""}${warm ? "-warm" : ""}`,
     title: memory
       ? `${size} from nothing: peak memory (PSS) of client, masters and keeper together`
       : `${size}, ${warm ? "a later run" : "from nothing"}; ms in all`,

@@ -75,6 +75,11 @@ async function entries(): Promise<PeerEntry[]> {
       }))
     ),
     {
+      id: "fleet-50-line",
+      world: fleetWorld(50, size.hosts, true),
+      make: (world) => fleet(world, { rttMs: 50, ...size, warm: false, line: true }),
+    },
+    {
       id: "fleet-memory",
       world: fleetWorld(0, size.hosts),
       make: (world) => fleet(world, { rttMs: 0, ...size, warm: false, memory: true }),

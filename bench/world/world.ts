@@ -1,6 +1,6 @@
 /** What contenders run in: a real sshd, links to it, a home of its own, OpenSSH's masters and Carpool's keeper. */
 import { CarpoolError } from "../../lib/base/errors.ts";
-import { type EmulatedLink, emulateLink, type EmulateOptions } from "../../lib/emulator/emulated_link.ts";
+import { EmulatedLink, emulateLink, type EmulateOptions } from "../../lib/emulator/emulated_link.ts";
 import type { OpenSsh } from "../../tests/support/openssh.ts";
 import { gone, processesMarked, signalProcess } from "../../tests/support/processes.ts";
 import { run, type RunOptions, type RunResult } from "../../tests/support/run.ts";
@@ -31,6 +31,8 @@ export interface WorldOptions {
 export interface LinkOptions extends Omit<EmulateOptions, "to"> {
   /** Default: the first one. */
   readonly host?: string;
+  /** An alias before this one, whose line it shares: everything else is that one's. */
+  readonly line?: string;
 }
 
 /** Where an alias leads. */
@@ -67,7 +69,8 @@ export class World implements AsyncDisposable {
   private constructor(
     sshd: Sshd,
     home: TempHome,
-    links: ReadonlyMap<string, EmulatedLink>,
+    links: readonly EmulatedLink[],
+    leads: ReadonlyMap<string, Address>,
     configFile: string,
     countsServerCpu: boolean,
   ) {
@@ -77,12 +80,12 @@ export class World implements AsyncDisposable {
     this.home = home;
     this.env = { ...home.env, ...sshd.openssh.env };
     this.configFile = configFile;
-    this.#links = [...links.values()];
+    this.#links = links;
     const direct = sshd.hosts.map((hostname, index) =>
       [`test${index + 1}`, { hostname, port: sshd.port }] as const
     );
     const own = { hostname: sshd.host, port: sshd.port };
-    this.#addresses = new Map<string, Address>([["rtt0", own], ...direct, ...links]);
+    this.#addresses = new Map<string, Address>([["rtt0", own], ...direct, ...leads]);
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
@@ -93,9 +96,13 @@ export class World implements AsyncDisposable {
     const links = new Map<string, EmulatedLink>();
     const aliases = [`Host rtt0\n  HostName ${sshd.host}\n`];
     const wanted: [string, LinkOptions][] = rttsMs.map((rttMs) => [`rtt${rttMs}`, { rttMs }]);
-    for (const [alias, { host = sshd.host, ...options }] of [...wanted, ...Object.entries(more)]) {
-      const link = stack.use(await emulateLink({ to: { hostname: host, port: sshd.port }, ...options }));
-      links.set(alias, link);
+    const leads = new Map<string, Address>();
+    for (const [alias, { host = sshd.host, line, ...options }] of [...wanted, ...Object.entries(more)]) {
+      const to = { hostname: host, port: sshd.port };
+      const shared = line === undefined ? undefined : links.get(line);
+      const link = shared ? await shared.open({ to }) : stack.use(await emulateLink({ to, ...options }));
+      if (link instanceof EmulatedLink) links.set(alias, link);
+      leads.set(alias, link);
       aliases.push(
         `Host ${alias}\n  HostName ${link.hostname}\n  Port ${link.port}\n` +
           `  HostKeyAlias [${sshd.host}]:${sshd.port}\n`,
@@ -106,7 +113,7 @@ export class World implements AsyncDisposable {
     const config = aliases.join("") + shared;
     const configFile = await home.write("bench_config", config);
     stack.move();
-    return new World(sshd, home, links, configFile, within !== undefined);
+    return new World(sshd, home, [...links.values()], leads, configFile, within !== undefined);
   }
 
   /** Where an alias of {@linkcode configFile} leads, for programs that do not read it. */

@@ -50,16 +50,21 @@ export interface EmulateOptions extends DelayOptions {
  */
 export async function emulateLink(options: EmulateOptions): Promise<EmulatedLink> {
   checkNumbers(options);
+  return new EmulatedLink(await listen(options.listen), options);
+}
+
+async function listen(
+  { hostname = "127.0.0.1", port = 0 }: EmulateOptions["listen"] = {},
+): Promise<net.Server> {
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
-  const hostname = options.listen?.hostname ?? "127.0.0.1";
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: Error) => {
-      const where = `${hostname}:${options.listen?.port ?? 0}`;
+      const where = `${hostname}:${port}`;
       reject(new LinkError("refused", { what: "Cannot listen", where, why: cause.message, cause }));
     });
-    server.listen({ host: hostname, port: options.listen?.port ?? 0 }, resolve);
+    server.listen({ host: hostname, port }, resolve);
   });
-  return new EmulatedLink(server, options);
+  return server;
 }
 
 /** A slow link that is open; dispose it. */
@@ -68,7 +73,7 @@ export class EmulatedLink implements AsyncDisposable {
   readonly hostname: string;
   readonly port: number;
   readonly rttMs: number;
-  readonly #server: net.Server;
+  readonly #servers: net.Server[] = [];
   readonly #parts: LinkParts;
   readonly #meter: FlightMeter;
   readonly #connections = new Set<RelayedConnection>();
@@ -81,7 +86,6 @@ export class EmulatedLink implements AsyncDisposable {
     this.hostname = address.address;
     this.port = address.port;
     this.rttMs = options.rttMs;
-    this.#server = server;
     const clock = options.clock ?? realClock;
     const flights = new FlightCounter(options.connectionOrder);
     this.#meter = flights.meter();
@@ -95,8 +99,29 @@ export class EmulatedLink implements AsyncDisposable {
       delayMs: delays(options),
       plugged: () => this.#plug?.promise ?? Promise.resolve(),
     };
+    this.#serve(server, options.to);
+  }
+
+  /**
+   * Leads to one more server over the same line: its connections share wire, queue, cuts and counters with the others,
+   * as those of a fleet behind one uplink do.
+   *
+   * @throws {LinkError} when the address to listen on is taken or not allowed
+   */
+  async open(
+    options: Pick<EmulateOptions, "to" | "listen">,
+  ): Promise<{ readonly hostname: string; readonly port: number }> {
+    const server = await listen(options.listen);
+    this.#serve(server, options.to);
+    const { address, port } = server.address() as net.AddressInfo;
+    return { hostname: address, port };
+  }
+
+  #serve(server: net.Server, to: EmulateOptions["to"]): void {
+    this.#servers.push(server);
+    const parts = { ...this.#parts, to };
     server.on("connection", (client: net.Socket) => {
-      const connection = new RelayedConnection(this.#nextId++, client, this.#parts);
+      const connection = new RelayedConnection(this.#nextId++, client, parts);
       this.#connections.add(connection);
       connection.done.then(() => this.#connections.delete(connection));
     });
@@ -147,14 +172,13 @@ export class EmulatedLink implements AsyncDisposable {
 
   /** Ends all connections and stops listening; idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const stopped = this.#server.listening
-      ? new Promise<void>((resolve) => this.#server.close(() => resolve()))
-      : undefined;
+    const stopped = this.#servers.filter((server) => server.listening)
+      .map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const direction of ["up", "down"] satisfies Direction[]) this.#parts.wires[direction].stop();
     for (const connection of this.#connections) connection.close();
     this.#plug?.resolve();
     await Promise.all(Array.from(this.#connections, (connection) => connection.done));
-    await stopped;
+    await Promise.all(stopped);
   }
 }
 

@@ -89,6 +89,77 @@ Deno.test("emulated link lets two connections share its bandwidth evenly, counte
   assert(share > 0.33 && share < 0.67, String(share));
 });
 
+Deno.test("emulated link lets connections to two servers share one line: bandwidth, counters and a cut", async () => {
+  const clock = new FakeClock();
+  const chunk = new Uint8Array(64 * 1024);
+  const flood = (
+    socket: { destroyed: boolean; write(bytes: Uint8Array): boolean; once: CallableFunction },
+  ) => {
+    const fill = () => {
+      while (!socket.destroyed && socket.write(chunk));
+      socket.once("drain", fill);
+    };
+    fill();
+  };
+  await using first = await TcpServer.start(flood);
+  await using second = await TcpServer.start(flood);
+  await using link = await emulateLink({
+    to: first.address,
+    rttMs: 100,
+    bandwidthBytesPerSecond: 1_000_000,
+    queueBytes: 20_000,
+    clock,
+  });
+  const other = await link.open({ to: second.address, listen: { hostname: "127.0.0.2" } });
+  assertEquals(other.hostname, "127.0.0.2");
+  await using one = await TcpClient.connect(link);
+  await using two = await TcpClient.connect(other);
+  const until = async (endMs: number) => {
+    for (let atMs = clock.now(); atMs <= endMs; atMs += 2) {
+      clock.advanceTo(atMs);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await until(700);
+  assertEquals([first.accepted, second.accepted, link.counters().connections], [1, 1, 2]);
+  // What one of them could have had alone is all that both have together.
+  assert(link.counters().bytesDown > 400_000 && link.counters().bytesDown <= 600_000);
+  const share = one.receivedBytes / (one.receivedBytes + two.receivedBytes);
+  assert(share > 0.33 && share < 0.67, String(share));
+  link.cut();
+  const atCut = link.counters().bytesDown;
+  await until(1000);
+  assertEquals(link.counters().bytesDown, atCut);
+});
+
+Deno.test("emulated link answers a ping-pong no sooner than its round trip, with jitter too", async () => {
+  const clock = new FakeClock();
+  await using server = await TcpServer.start(echo);
+  await using link = await emulateLink({ to: server.address, rttMs: 80, jitterMs: 10, seed: 3, clock });
+  await using client = await TcpClient.connect(link);
+  const turns = async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const step = async (endMs: number, done: () => boolean) => {
+    for (let atMs = clock.now(); atMs <= endMs && !done(); atMs++) {
+      clock.advanceTo(atMs);
+      await turns();
+    }
+  };
+  await step(200, () => link.counters().connections === 1 && server.accepted === 1);
+  for (let i = 1; i <= 5; i++) {
+    await step(clock.now() + 200, () => false); // nothing of before is under way
+    const sentAtMs = clock.now();
+    client.socket.write("x");
+    await turns();
+    await step(sentAtMs + 2000, () => client.receivedBytes === i);
+    const tookMs = clock.now() - sentAtMs;
+    assertEquals(client.receivedBytes, i);
+    // Later is the kernel's doing, which knows nothing of this clock; the delays' upper bound is in delays_test.ts.
+    assert(tookMs >= 79, String(tookMs));
+  }
+});
+
 Deno.test("emulated link passes the end of one direction on while the other stays open", async () => {
   let heard = "";
   await using server = await TcpServer.start((socket) => {
