@@ -118,7 +118,20 @@ export class Sshd implements AsyncDisposable {
    * processes of connections and sessions are killed; the server keeps listening.
    */
   async dropConnections(): Promise<void> {
+    await this.#forked();
     await killAll(() => this.processes());
+  }
+
+  /**
+   * Waits until each login has its own process, which sshd names in its log. One that is killed while it forks leaves a
+   * child behind that holds the connection and that nothing tells to be ours. (A login that fails right after it was
+   * accepted never has one: the wait is bounded.)
+   */
+  async #forked(): Promise<void> {
+    for (let look = 0; look < 200; look++) {
+      if (this.#log.count(/^Accepted \S+ for /gm) <= this.#log.count(/^User child is on pid /gm)) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** Ends the server and all that runs under it, and removes its directory. Idempotent. */
@@ -133,6 +146,7 @@ export class Sshd implements AsyncDisposable {
   async #stop(): Promise<void> {
     // The listeners first: no new connection may slip in while the others are being ended.
     for (const { pid } of this.#listeners) signalProcess(pid, "SIGTERM");
+    await this.#forked();
     await killAll(() => this.processes());
     await Promise.all(this.#listeners.map(({ status }) => status));
     await killAll(() => this.processes());
