@@ -101,6 +101,9 @@ export class Master implements ControlledMaster {
     this.#relay = new Relay(link, {
       maxSessions: options.maxSessions,
       onChange: () => this.#changed(),
+      onLeave: ({ how, why, error }) => {
+        if (how === "failed") options.log.error(`${link.where}: a passenger was sent away: ${why}`, error);
+      },
       beforeOpen: () => this.#beforeOpen(),
     });
     this.#watch = new LinkWatch(this.#relay, options);
