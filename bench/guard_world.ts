@@ -41,8 +41,8 @@ export class CountedWorld implements AsyncDisposable {
       );
     }
     const shared = await Deno.readTextFile(keepers.configFile);
-    // One cipher everywhere: what it pads to is part of every count of bytes.
-    const cipher = "Host *\n  Ciphers chacha20-poly1305@openssh.com\n";
+    // What Carpool offers first, and nothing else: padding and MAC are part of every count of bytes.
+    const cipher = "Host *\n  Ciphers aes128-ctr\n  MACs hmac-sha2-256-etm@openssh.com\n";
     const configFile = await home.write("counted_config", aliases.join("") + cipher + shared);
     stack.move();
     return new CountedWorld(keepers, links, configFile);
