@@ -7,7 +7,7 @@ import { parseArgs } from "../lib/deps/std_cli.ts";
 import { LONG_RTT } from "./guard_count.ts";
 import { CountedWorld } from "./guard_world.ts";
 import { describeMachine } from "./method/machine.ts";
-import { writeBetween } from "./model_markers.ts";
+import { paragraph, writeBetween } from "./model_markers.ts";
 import {
   measureConnection,
   measureModel,
@@ -50,10 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
   const path = new URL(`${startedAt.slice(0, 19).replace(/:/g, "-")}-model.jsonl`, RESULTS);
   await Deno.writeTextFile(path, records.map((record) => JSON.stringify(record) + "\n").join(""));
   await writeBetween(new URL("MODEL.md", import.meta.url), {
-    machine: machineText(startedAt, machine, options.rounds),
+    machine: paragraph(machineText(startedAt, machine, options.rounds)),
     operations: operationTable(lines),
     comparison: comparisonTable(lines),
-    scale: `${scaleTable(lines, connection, keeper)}\n\n${limitsText(connection, keeper)}`,
+    scale: `${scaleTable(lines, connection, keeper)}\n\n${paragraph(limitsText(connection, keeper))}`,
   });
   console.log(comparisonTable(lines));
   const off = predictionsOff(lines);

@@ -22,6 +22,17 @@ export async function writeBetween(path: URL, texts: Readonly<Record<string, str
   if (after !== before) await Deno.writeTextFile(path, after);
 }
 
+/** A paragraph in lines as `deno fmt` would have them. */
+export function paragraph(text: string, width = 110): string {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length === 0 || longer.length > width) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.join("\n");
+}
+
 /** Rows as a table of Markdown, the first one its head; columns but the first are numbers. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length), 3));

@@ -1,5 +1,5 @@
 /** The plots, from results that are there: what a plot lacks it says. Written in vega-lite. */
-import { SSH_MASTER, SSH_NEW } from "../workloads/names.ts";
+import { CARPOOL_KEEPER, CARPOOL_PER_COMMAND, SSH_MASTER, SSH_NEW } from "../workloads/names.ts";
 import type { Results, WorkloadRecord } from "./results.ts";
 
 /** A plot, or why there is none. */
@@ -36,32 +36,29 @@ export function charts(results: Results): Chart[] {
   return [roundTripChart(results), speedUpChart(results), duringBulkChart(results), fleetChart(results)];
 }
 
-const SHARED = "Carpool, sharing one connection";
-const PER_COMMAND = "Carpool, a connection per command";
-const SSH_LINES = [[SSH_NEW, "ssh, a new one each time"], [SSH_MASTER, "ssh on its own master"]] as const;
+/** Contender of the results, its name in the plot, its colour; in the order of the legend. */
+const WAYS = [
+  [CARPOOL_KEEPER, "Carpool, sharing one connection", BLUE],
+  [SSH_MASTER, "ssh on its own master", GREEN],
+  [CARPOOL_PER_COMMAND, "Carpool, a connection per command", ORANGE],
+  [SSH_NEW, "ssh, a new one each time", GREY],
+] as const;
 
-/** Wall time of a command against the round-trip time. */
+/** Wall time of a command against the round-trip time; of what one round trip has, all lines have. */
 function roundTripChart(results: Results): Chart {
   const missing: string[] = [];
-  const values: { rttMs: number; ms: number; way: string }[] = [];
-  for (const [id, way] of [["exec-keeper", SHARED], ["per-command", PER_COMMAND]]) {
-    const points = results.models.find((model) => model.id === id)?.points ?? [];
-    if (points.length === 0) missing.push(`${way}: deno task bench:model`);
-    values.push(...points.map(({ rttMs, measuredMs }) => ({ rttMs, ms: measuredMs, way })));
-  }
-  for (const [contender, way] of SSH_LINES) {
-    const points = results.workloads.filter((id) => /^exec-\d+$/.test(id)).flatMap((id) => {
-      const { link, medians } = results.newest(id)!;
+  const found = results.workloads.filter((id) => /^exec-\d+$/.test(id)).map((id) => results.newest(id)!);
+  const values = WAYS.flatMap(([contender, way]) => {
+    const points = found.flatMap(({ link, medians }) => {
       const ms = medians.get(contender);
       return ms === undefined ? [] : [{ rttMs: link.rttMs, ms, way }];
     });
-    if (points.length < 2) missing.push(`${way}: deno task bench exec-0 exec-50 exec-100`);
-    else values.push(...points);
-  }
+    if (points.length >= 2) return points;
+    missing.push(`${way}, by round-trip time: deno task bench exec-0 exec-50 exec-100`);
+    return [];
+  });
   const title = "One command on a host that is in use, by round-trip time";
   if (values.length === 0) return { name: "round-trip", title, spec: undefined, missing };
-  const ways = [SHARED, SSH_LINES[1][1], PER_COMMAND, SSH_LINES[0][1]];
-  const colors = [BLUE, GREEN, ORANGE, GREY];
   const spec = {
     $schema: SCHEMA,
     config,
@@ -71,9 +68,22 @@ function roundTripChart(results: Results): Chart {
     data: { values },
     mark: { type: "line", point: { size: 45, filled: true }, strokeWidth: 2 },
     encoding: {
-      x: { field: "rttMs", type: "quantitative", title: "round-trip time, ms" },
+      x: {
+        field: "rttMs",
+        type: "quantitative",
+        title: "round-trip time, ms",
+        axis: { values: [...new Set(values.map(({ rttMs }) => rttMs))] },
+      },
       y: { field: "ms", type: "quantitative", title: "wall time per command, ms" },
-      color: { field: "way", type: "nominal", scale: scaleOf(ways, colors, values.map(({ way }) => way)) },
+      color: {
+        field: "way",
+        type: "nominal",
+        scale: scaleOf(
+          WAYS.map(([, way]) => way),
+          WAYS.map(([, , color]) => color),
+          values.map(({ way }) => way),
+        ),
+      },
     },
   };
   return { name: "round-trip", title, spec, missing };
@@ -111,7 +121,7 @@ function speedUpChart({ speedUps }: Results): Chart {
           x: {
             field: "commands",
             type: "quantitative",
-            scale: { type: "log" },
+            scale: { type: "log", nice: false, domain: [counts[0], counts.at(-1)] },
             axis: { values: counts, format: "d" },
             title: "commands (logarithmic)",
           },

@@ -29,25 +29,12 @@ export interface SpeedUpRecord {
   readonly perCommandMs: number;
 }
 
-/** What it found about one operation. */
-export interface ModelRecord {
-  readonly id: string;
-  readonly title: string;
-  readonly roundTrips: number;
-  readonly points: readonly {
-    readonly rttMs: number;
-    readonly measuredMs: number;
-    readonly predictedMs: number;
-  }[];
-}
-
 export interface Results {
   /** The workload as the newest run that has it found it. */
   newest(id: string): WorkloadRecord | undefined;
   /** Ids of all workloads, sorted. */
   readonly workloads: readonly string[];
   readonly speedUps: readonly SpeedUpRecord[];
-  readonly models: readonly ModelRecord[];
 }
 
 /** Reads every `*.jsonl` of a directory; one that is not there holds nothing. */
@@ -67,7 +54,6 @@ export async function readResults(directory: URL): Promise<Results> {
 export function resultsOf(files: readonly string[]): Results {
   const workloads = new Map<string, WorkloadRecord>();
   let speedUps: SpeedUpRecord[] = [];
-  let models: ModelRecord[] = [];
   for (const text of files) {
     const records: Line[] = text.split("\n").filter((line) => line.trim() !== "").map((line) =>
       JSON.parse(line)
@@ -78,16 +64,13 @@ export function resultsOf(files: readonly string[]): Results {
       const read = workloadOf(record, records, startedAt ?? "");
       if (read.medians.size > 0) workloads.set(read.id, read);
     }
-    const ofType = <T>(type: string) => records.filter((record) => record.type === type) as unknown as T[];
-    const [foundSpeedUps, foundModels] = [ofType<SpeedUpRecord>("speed-up"), ofType<ModelRecord>("model")];
-    if (foundSpeedUps.length > 0) speedUps = foundSpeedUps;
-    if (foundModels.length > 0) models = foundModels;
+    const found = records.filter(({ type }) => type === "speed-up");
+    if (found.length > 0) speedUps = found as unknown as SpeedUpRecord[];
   }
   return {
     newest: (id) => workloads.get(id),
     workloads: [...workloads.keys()].sort(),
     speedUps,
-    models,
   };
 }
 

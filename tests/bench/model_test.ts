@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { markdownTable, replaceBetween } from "../../bench/model_markers.ts";
+import { markdownTable, paragraph, replaceBetween } from "../../bench/model_markers.ts";
 import type { ModelLine } from "../../bench/model_measure.ts";
 import { comparisonTable, predictionsOff, scaleTable } from "../../bench/model_text.ts";
 import { CarpoolError } from "../../lib/base/errors.ts";
@@ -72,4 +72,9 @@ Deno.test("a table of Markdown is as deno fmt would have it", () => {
       "| long name | 12.5 |",
     ].join("\n"),
   );
+});
+
+Deno.test("a paragraph is broken where a word would pass the width", () => {
+  assertEquals(paragraph("one two  three\nfour", 8), "one two\nthree\nfour");
+  assertEquals(paragraph("averyverylongword x", 8), "averyverylongword\nx");
 });
