@@ -221,7 +221,8 @@ class Ssh2Link implements Link {
 
   drained(): Promise<void> {
     // `drain` comes only after a write that was told to wait.
-    const rekeying = this.#protocol._kexinit !== undefined;
+    const { _kexinit, _queue } = this.#protocol;
+    const rekeying = _kexinit !== undefined || (_queue !== undefined && _queue.length > 0);
     if (this.#ended || !(rekeying || this.#carrier.writableNeedDrain)) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }

@@ -57,9 +57,13 @@ export class RelaySender {
 
   #waitForRoom(): void {
     this.#waiting = true;
-    this.#link.drained().then(() => {
+    const again = () => {
       this.#waiting = false;
       this.#pump();
-    });
+    };
+    // A link that says it has room and has none would be asked round for ever, and nothing else would ever run.
+    this.#link.drained().then(() =>
+      this.#link.queuedBytes < HIGH_WATER_BYTES ? again() : void setTimeout(again, 1)
+    );
   }
 }
