@@ -180,7 +180,15 @@ function fleetChart(results: Results): Chart {
       whose: tool.startsWith("carpool") ? "Carpool" : "others",
     }))
   );
-  return { name, title, spec: bars({ title, values, colour: "whose", colors: [BLUE, GREY] }), missing: [] };
+  const spec = bars({ title, values, colour: "whose", colors: [BLUE, GREY] });
+  const links = found.some(({ link }) => link.rttMs > 0)
+    ? []
+    : ["a fleet far away: deno task bench fleet-50"];
+  return { name, title, spec, missing: [...found.flatMap(absentIn), ...links] };
+}
+
+function absentIn({ id, absent }: WorkloadRecord): string[] {
+  return absent.map((who) => `${who} in ${id}`);
 }
 
 interface Bar {

@@ -11,9 +11,7 @@ export function readmeSection(results: Results, charts: readonly Chart[]): strin
     ...sentence(results.speedUps),
     ...table(results.speedUps),
     ...drawn.map(({ name, title }) => `![${title}](bench/plots/current/${name}.svg)`),
-    ...(missing.length > 0
-      ? [paragraph(`Not drawn, because no result has it yet: ${missing.join("; ")}.`)]
-      : []),
+    ...(missing.length > 0 ? [paragraph(`Not drawn, because no result has it: ${missing.join("; ")}.`)] : []),
     paragraph(
       "These are one machine's figures: times do not carry over to another, ratios and round trips do. How they " +
         "were taken, and against what else: [bench/README.md](bench/README.md); what an operation costs, and why: " +

@@ -19,6 +19,8 @@ export interface WorkloadRecord {
   readonly rounds: readonly RoundRecord[];
   /** Contender → median; none of those that failed. */
   readonly medians: ReadonlyMap<string, number>;
+  /** Those that failed or could not be had, with that word: `rsync (missing)`. */
+  readonly absent: readonly string[];
 }
 
 /** What `deno task bench:model` found about commands in a row. */
@@ -92,5 +94,7 @@ function workloadOf(record: Line, records: readonly Line[], startedAt: string): 
     startedAt,
     rounds: mine.filter(({ type }) => type === "round") as unknown as RoundRecord[],
     medians: new Map(medians),
+    absent: mine.filter(({ type }) => type === "failed" || type === "missing")
+      .map(({ type, contender }) => `${contender} (${type})`),
   };
 }
