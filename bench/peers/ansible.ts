@@ -32,6 +32,8 @@ export async function playbook(
     "[defaults]",
     `forks = ${Math.max(5, hosts.length)}`,
     `inventory = ${inventoryFile}`,
+    // Ten seconds by default, which Mitogen on a busy machine does not keep to with many hosts.
+    "timeout = 60",
     ...mitogen,
     "[ssh_connection]",
     "pipelining = True",

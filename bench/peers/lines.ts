@@ -66,8 +66,11 @@ export function playbookLines(
         if (good.length !== hosts.length) throw failed(peer.id, result.stdout.slice(-500));
         return frame.check?.(result);
       };
-      const call = () => playbook(world, peer, hosts, tasks);
-      return await clientRun(world, { ...frame, ...await call(), check });
+      const call = await playbook(world, peer, hosts, tasks);
+      // It tells of failures on standard output.
+      const script = '"$@" >"$HOME/ansible.out" || { tail -n 20 "$HOME/ansible.out" >&2; exit 1; }; ' +
+        'cat "$HOME/ansible.out"';
+      return await clientRun(world, { ...frame, ...call, script, check });
     })
   );
 }
