@@ -28,16 +28,18 @@ export function operationTable(lines: readonly ModelLine[]): string {
   ]);
 }
 
-/** Predicted / measured in ms, for every round trip but the one that the local cost comes from. */
+/** Predicted / measured in ms, for every round trip longer than the one that the local time was taken at. */
 export function comparisonTable(lines: readonly ModelLine[]): string {
   const rtts = lines[0].points.map(({ rttMs }) => rttMs);
   return markdownTable([
     ["predicted / measured ms, off by", ...rtts.map((rttMs) => `RTT ${rttMs}`)],
-    ...lines.map(({ title, points }) => [
+    ...lines.map(({ title, points, localAtRttMs }) => [
       title,
       ...points.map((point) =>
-        point.rttMs === 0
+        point.rttMs === localAtRttMs
           ? `${point.measuredMs.toFixed(1)} (taken)`
+          : point.rttMs < localAtRttMs
+          ? point.measuredMs.toFixed(1)
           : `${point.predictedMs.toFixed(0)} / ${point.measuredMs.toFixed(0)}, ${percent(offBy(point))}`
       ),
     ]),
@@ -46,8 +48,8 @@ export function comparisonTable(lines: readonly ModelLine[]): string {
 
 /** The predictions that are off by more than {@linkcode WITHIN}, in words. */
 export function predictionsOff(lines: readonly ModelLine[]): string[] {
-  return lines.flatMap(({ title, points }) =>
-    points.filter((point) => Math.abs(offBy(point)) > WITHIN)
+  return lines.flatMap(({ title, points, localAtRttMs }) =>
+    points.filter((point) => point.rttMs > localAtRttMs && Math.abs(offBy(point)) > WITHIN)
       .map((point) => `${title}, RTT ${point.rttMs}: ${percent(offBy(point))}`)
   );
 }

@@ -13,6 +13,7 @@ const line = (
   bytesUp: 1000,
   bytesDown: 2000,
   localMs: 5,
+  localAtRttMs: 0,
   stallMs: 0,
   points: points.map(([rttMs, predictedMs, measuredMs]) => ({
     rttMs,
@@ -28,6 +29,12 @@ Deno.test("a prediction that is off by more than a tenth is named, one that is o
     "an operation, RTT 50: +17 %",
   ]);
   assertEquals(predictionsOff([line([[50, 80, 100]])]), ["an operation, RTT 50: -20 %"]);
+});
+
+Deno.test("where the local time was taken nothing is predicted, nor below", () => {
+  const tree = { ...line([[0, 100, 300], [25, 350, 350], [50, 600, 590]]), localAtRttMs: 25 };
+  assertEquals(predictionsOff([tree]), []);
+  assertStringIncludes(comparisonTable([tree]), "| 300.0 | 350.0 (taken) | 600 / 590, +2 % |");
 });
 
 Deno.test("the comparison shows predicted, measured and how far off", () => {
