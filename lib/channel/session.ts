@@ -53,7 +53,8 @@ export interface StartOptions {
  * in one flight; the answer to the last one and the output come back in one.
  */
 export class Session {
-  readonly channel: Channel;
+  /** Called once, when the requests have been sent. */
+  onStart: (() => void) | undefined;
   /** Resolves when the channel is over; never rejects. */
   readonly ended: Promise<SessionEnd>;
   readonly #resolveEnded: (end: SessionEnd) => void;
@@ -62,20 +63,46 @@ export class Session {
   #requestName = "";
   #started = false;
   #outputEnded = false;
+  #channel: Channel;
+  /** Opens another channel, where this one may have been closed before its request arrived. */
+  #reopen: (() => Promise<Channel>) | undefined;
+  /** Something came back, or was sent that cannot be sent again: it is this channel or none. */
+  #settled = Promise.withResolvers<void>();
+  #closed = false;
+  #inputEnded = false;
+  /** Writes that wait until it is settled. */
+  #waitingWrites = 0;
 
-  private constructor(channel: Channel) {
-    this.channel = channel;
+  private constructor(channel: Channel, reopen?: () => Promise<Channel>) {
+    this.#channel = channel;
+    this.#reopen = reopen;
     const { promise, resolve } = Promise.withResolvers<SessionEnd>();
     this.ended = promise;
     this.#resolveEnded = resolve;
+    if (reopen === undefined) return;
+    channel.attach({
+      onData: () => {}, // nothing has been asked for
+      onEof: () => {},
+      onRequest: () => false,
+      onClose: (lost) => this.#resolveEnded(this.#notStarted(lost)),
+    });
   }
 
-  /** Opens a session channel; rejects as `Connection.open` does. */
+  /**
+   * Opens a session channel; rejects as `Connection.open` does. A `spare` may be closed by the server before what it is
+   * asked for arrives: then it is asked for on another channel, once, as if nothing had happened.
+   */
   static async open(
     connection: Connection,
-    options: { readonly window?: number; readonly signal?: AbortSignal } = {},
+    options: { readonly window?: number; readonly signal?: AbortSignal; readonly spare?: boolean } = {},
   ): Promise<Session> {
-    return new Session(await connection.open("session", options));
+    const channel = await connection.open("session", options);
+    return new Session(channel, options.spare ? () => connection.open("session") : undefined);
+  }
+
+  /** The channel it is on. */
+  get channel(): Channel {
+    return this.#channel;
   }
 
   get where(): string {
@@ -88,17 +115,29 @@ export class Session {
    */
   start(request: SessionRequest, options: StartOptions): void {
     this.#started = true;
-    const { channel } = this;
+    if (this.#reopen !== undefined && this.#channel.state !== "open") return options.onOutputEnd();
+    this.#begin(request, options);
+    this.onStart?.();
+  }
+
+  #begin(request: SessionRequest, options: StartOptions): void {
+    const channel = this.#channel;
     channel.resizeReceiveWindow(DEFAULT_WINDOW_BYTES);
     channel.attach({
       onData: (data, extendedType) => {
+        this.#settle();
         if (extendedType === undefined) options.onOutput(data, "stdout");
         else if (extendedType === EXTENDED_DATA_STDERR) options.onOutput(data, "stderr");
         else channel.consumed(data.length);
       },
-      onEof: () => this.#endOutput(options),
+      onEof: () => {
+        this.#settle();
+        this.#endOutput(options);
+      },
       onRequest: (type, data) => this.#onRequest(type, data),
       onClose: (lost) => {
+        if (lost === undefined && this.#mayStartAnew) return void this.#startAnew(request, options);
+        this.#settle();
         this.#endOutput(options);
         this.#resolveEnded(this.#end(lost));
       },
@@ -118,9 +157,41 @@ export class Session {
     }
   }
 
+  /**
+   * Whether the server closed the channel before it saw what we asked for. Had it seen the request, it would have
+   * answered it first (RFC 4254 §5.4), so nothing was started.
+   */
+  get #mayStartAnew(): boolean {
+    return this.#reopen !== undefined && !this.#closed && this.#report === undefined &&
+      this.#refused === undefined;
+  }
+
+  async #startAnew(request: SessionRequest, options: StartOptions): Promise<void> {
+    const reopen = this.#reopen!;
+    this.#reopen = undefined;
+    try {
+      this.#channel = await reopen();
+    } catch (error) {
+      this.#settled.resolve();
+      this.#endOutput(options);
+      const known = error instanceof LinkError || error instanceof ChannelError;
+      return this.#resolveEnded({ ...this.#notStarted(undefined), ...(known ? { error } : {}) });
+    }
+    this.#begin(request, options);
+    if (this.#inputEnded && this.#waitingWrites === 0) this.#channel.eof();
+    this.#settled.resolve();
+    if (this.#closed) this.#channel.close();
+  }
+
+  #settle(): void {
+    this.#reopen = undefined;
+    this.#settled.resolve();
+  }
+
   #ask(name: string, data?: Uint8Array): void {
     this.#requestName = name;
-    this.channel.request(name, data).then((accepted) => {
+    this.#channel.request(name, data).then((accepted) => {
+      this.#settle();
       if (accepted || this.#refused) return;
       this.#refused = new ChannelError("request-failed", {
         what: name === "pty-req" ? "Cannot get a pseudo-terminal" : `Cannot start the ${name} request`,
@@ -129,13 +200,14 @@ export class Session {
         fix: FIXES[name],
         outcome: "not-started",
       });
-      this.channel.close();
+      this.#channel.close();
     }, () => {
       // The channel ended before it answered: `ended` tells.
     });
   }
 
   #onRequest(type: string, data: Uint8Array): boolean {
+    this.#settle();
     // The first report counts: nothing can end twice.
     if (type === "exit-status") {
       this.#report ??= { code: decodeExitStatus(data), signal: null };
@@ -152,6 +224,26 @@ export class Session {
     if (this.#outputEnded) return;
     this.#outputEnded = true;
     options.onOutputEnd();
+  }
+
+  #notStarted(lost: CloseInfo | undefined): SessionEnd {
+    const what = "Cannot use a session";
+    const { where } = this;
+    const error = lost
+      ? new LinkError(lost.how === "closed" ? "closed" : "lost", {
+        what,
+        where,
+        why: lost.why,
+        cause: lost.error,
+        outcome: "not-started",
+      })
+      : new ChannelError("closed", {
+        what,
+        where,
+        why: "the server closed it before anything was started",
+        outcome: "not-started",
+      });
+    return { outcome: "not-started", code: null, signal: null, error };
   }
 
   #end(lost: CloseInfo | undefined): SessionEnd {
@@ -191,28 +283,40 @@ export class Session {
   }
 
   /** Sends bytes to the remote standard input; see `Channel.write`. */
-  write(data: Uint8Array): Promise<void> {
-    return this.channel.write(data);
+  async write(data: Uint8Array): Promise<void> {
+    if (this.#reopen !== undefined) {
+      // OpenSSH grants nothing before it has answered, so waiting costs nothing; where something is granted, what is sent
+      // cannot be sent again.
+      if (this.#channel.sendWindow === 0) {
+        this.#waitingWrites++;
+        await this.#settled.promise;
+        this.#waitingWrites--;
+      } else this.#settle();
+    }
+    return await this.#channel.write(data);
   }
 
   /** Ends the remote standard input. */
   endInput(): void {
-    this.channel.eof();
+    this.#inputEnded = true;
+    if (this.#waitingWrites === 0) this.#channel.eof();
+    else this.#settled.promise.then(() => this.#channel.eof()); // behind them: they have been waiting for longer
   }
 
   /** Sends a signal to what runs (RFC 4254 §6.9); name without SIG. */
   signal(name: string): void {
-    this.channel.notify("signal", encodeSignalRequest(name));
+    this.#channel.notify("signal", encodeSignalRequest(name));
   }
 
   /** Tells the remote terminal its new size (RFC 4254 §6.7), in characters. */
   resize(columns: number, rows: number): void {
-    this.channel.notify("window-change", encodeWindowChange(columns, rows));
+    this.#channel.notify("window-change", encodeWindowChange(columns, rows));
   }
 
   /** Closes the channel at once; what runs remotely may go on. */
   close(): void {
-    this.channel.close();
+    this.#closed = true;
+    this.#channel.close();
   }
 }
 

@@ -53,7 +53,7 @@ export async function warmExec(args: readonly string[]): Promise<number | undefi
     if (warm === undefined || record === undefined) return undefined;
     if (await inspectSocket(record.controlPath) === "missing") return undefined;
     connection = new Connection(await openControlLink(record.controlPath, record.where));
-    session = await Session.open(connection);
+    session = await Session.open(connection, { spare: true });
   } catch {
     await connection?.close();
     return undefined; // nothing was started: the long way says what is wrong, or makes it right

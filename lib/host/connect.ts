@@ -22,6 +22,9 @@ export interface ConnectOptions extends TargetOptions {
   readonly share?: boolean;
 }
 
+/** Sessions kept open ahead of need on a connection of our own, at most: as many as are used at once. */
+const MOST_SPARES = 4;
+
 /** A master of ours queues sessions by itself, whatever the server's limit is. */
 const MAX_SESSIONS_AT_MASTER = 1000;
 
@@ -46,6 +49,7 @@ export async function connect(destination: string, options: ConnectOptions = {})
       const { link, kind } = await ride(target, { ...rideOptions, signal: options.signal });
       return new Host(new Connection(link), target, {
         maxSessions: MAX_SESSIONS_AT_MASTER,
+        handsSpares: true,
         connection: kind,
         reconnect: async () => new Connection((await ride(target, rideOptions)).link),
       });
@@ -58,13 +62,13 @@ export async function connect(destination: string, options: ConnectOptions = {})
     const { openPrivateOpenSshLink } = await import("../master/openssh_master.ts");
     const link = await openPrivateOpenSshLink(target, { options: openSsh, prompter, signal: options.signal });
     // No keepalive of ours: it would end a proxy connection. `ssh` itself sends them.
-    return new Host(new Connection(link), target, { maxSessions: options.maxSessions });
+    return new Host(new Connection(link), target, { maxSessions: options.maxSessions, spares: 1 });
   }
   const connection = new Connection(await openPrivateLink(target, prompter, options.signal));
   const agent = forwardedAgentOf(target);
   if (agent) (await import("../channel/agent.ts")).serveAgent(connection, agent);
   keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
-  return new Host(connection, target, { maxSessions: options.maxSessions });
+  return new Host(connection, target, { maxSessions: options.maxSessions, spares: MOST_SPARES });
 }
 
 async function prepare(

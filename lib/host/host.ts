@@ -7,7 +7,7 @@ import type { Forward } from "../channel/forward/forward.ts";
 import type { ForwardRequest } from "../channel/forward/forward_spec.ts";
 import type { CloseInfo } from "../channel/link.ts";
 import type { Session } from "../channel/session.ts";
-import { SessionGate } from "../channel/session_gate.ts";
+import { SessionGate, type SessionGateOptions } from "../channel/session_gate.ts";
 import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import type { Target } from "../target/target.ts";
 import { commandLine } from "./command_line.ts";
@@ -25,6 +25,10 @@ export interface HostOptions {
   readonly maxSessions?: number;
   /** How the connection came about; default: `new`. */
   readonly connection?: ConnectionKind;
+  /** Sessions kept open ahead of need; default 0. A master does that for its passengers itself. */
+  readonly spares?: number;
+  /** Whether sessions may be a master's spares, which the server may just have closed; default `false`. */
+  readonly handsSpares?: boolean;
   /** Boards a master anew; without it a connection that ends is the end. */
   readonly reconnect?: () => Promise<Connection>;
 }
@@ -45,6 +49,7 @@ export class Host implements AsyncDisposable {
   readonly connection: ConnectionKind;
   readonly #resolveClosed: (info: CloseInfo) => void;
   readonly #maxSessions: number | undefined;
+  readonly #gateOptions: SessionGateOptions;
   readonly #reconnect: (() => Promise<Connection>) | undefined;
   #connection!: Connection;
   #gate!: SessionGate;
@@ -56,6 +61,7 @@ export class Host implements AsyncDisposable {
     this.target = target;
     this.connection = options.connection ?? "new";
     this.#maxSessions = options.maxSessions;
+    this.#gateOptions = { spares: options.spares, handsSpares: options.handsSpares };
     this.#reconnect = options.reconnect;
     const { promise, resolve } = Promise.withResolvers<CloseInfo>();
     this.closed = promise;
@@ -65,7 +71,7 @@ export class Host implements AsyncDisposable {
 
   #use(connection: Connection): void {
     this.#connection = connection;
-    this.#gate = new SessionGate(connection, this.#maxSessions);
+    this.#gate = new SessionGate(connection, this.#maxSessions, this.#gateOptions);
     connection.closed.then((info) => {
       if (this.#reconnect === undefined || this.#closing) this.#resolveClosed(info);
     });
@@ -225,7 +231,7 @@ export class Host implements AsyncDisposable {
     return {
       sessions: this.#gate.openCount,
       waiting: this.#gate.waitingCount,
-      channels: this.#connection.channelCount,
+      channels: this.#connection.channelCount - this.#gate.spareCount,
     };
   }
 
