@@ -8,6 +8,7 @@ import {
 import type { HostShare } from "./job.ts";
 import type { JobConnect } from "./job_host.ts";
 import { actionsOf, type Plan, type PlannedHost } from "./plan.ts";
+import type { StepLedger } from "./resume.ts";
 import { type HostResult, runHost } from "./run_host.ts";
 
 /** What a run may be given. */
@@ -18,6 +19,8 @@ export interface RunPlanOptions {
   readonly signal?: AbortSignal;
   /** Before the first retry of a step, doubling with each up to 10 s; default 1000. */
   readonly retryDelayMs?: number;
+  /** The journal of the run, and what an earlier sitting of it did already. */
+  readonly ledger?: StepLedger;
 }
 
 /** What came of a run. */
@@ -30,9 +33,14 @@ export interface RunResult extends Omit<RunEndEvent, "type" | "atMs" | "hosts"> 
 export async function runAll(
   plan: Plan,
   options: RunPlanOptions & { readonly signal: AbortSignal },
-  emit: (event: RunEvent) => Promise<void>,
+  tell: (event: RunEvent) => Promise<void>,
 ): Promise<RunResult> {
-  const { connect, signal, retryDelayMs = 1000 } = options;
+  const { connect, signal, retryDelayMs = 1000, ledger } = options;
+  // The journal first: a step is begun when its `step-start` has been told, and by then its start must be on disk.
+  const emit = ledger === undefined ? tell : async (event: RunEvent) => {
+    await ledger.note(event);
+    await tell(event);
+  };
   const startedAtMs = Date.now();
   const names = plan.hosts.map(({ host }) => host);
   await emit({
@@ -59,7 +67,7 @@ export async function runAll(
   const work = async (host: PlannedHost) => {
     const reason = stopReason();
     const result = reason === undefined
-      ? await runHost(host, { connect, signal, retryDelayMs, emit })
+      ? await runHost(host, { connect, signal, retryDelayMs, emit, ledger })
       : await skip(host, reason, emit);
     results.set(host.host, result);
     tally[result.status]++;

@@ -3,6 +3,7 @@ import type { HostEndEvent, HostStatus, RunEvent } from "../base/run_event.ts";
 import type { CloseInfo } from "../channel/link.ts";
 import type { JobConnect, JobHost } from "./job_host.ts";
 import { actionsOf, type PlannedHost, type PlannedStep } from "./plan.ts";
+import type { StepLedger } from "./resume.ts";
 import { errorInfo, runStep, type StepContext, type StepResult, whyOf } from "./run_step.ts";
 
 /** What came of one host. */
@@ -14,6 +15,7 @@ export interface HostContext {
   readonly signal: AbortSignal;
   readonly retryDelayMs: number;
   emit(event: RunEvent): Promise<void>;
+  readonly ledger?: StepLedger;
 }
 
 /** Connects to a host once, runs its steps in order, stops at the first that is not ok. Never rejects for what a host does. */
@@ -56,6 +58,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
     signal,
     retryDelayMs: context.retryDelayMs,
     connection: () => line.get(),
+    ledger: context.ledger,
   };
   for (const step of planned.steps) {
     if (signal.aborted) return await end("interrupted", "stopped from here");

@@ -5,6 +5,7 @@ import { delay } from "../deps/std_async.ts";
 import { quotePath } from "../host/command_line.ts";
 import type { JobHost } from "./job_host.ts";
 import type { PlannedAction, PlannedCopy, PlannedExec, PlannedFetch } from "./plan.ts";
+import type { Settlement, StepLedger } from "./resume.ts";
 
 /** Attempts that nobody asked for, because the command had not been started. */
 const ownRetries = 2;
@@ -18,6 +19,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Before the first retry; doubles with each. */
   readonly retryDelayMs: number;
+  /** What an earlier sitting of the run did already. */
+  readonly ledger?: StepLedger;
 }
 
 /** How a step came out; `skipped` where its guard said so. */
@@ -46,6 +49,8 @@ export async function runStep(action: PlannedAction, context: StepContext): Prom
   const { step, kind, title } = action;
   const startedAtMs = Date.now();
   const at = () => ({ atMs: Date.now(), host, step });
+  const settled = context.ledger?.settled(host, step);
+  if (settled) return await tellSettled(settled, action, context);
   let announced = false;
   let attempts = 0;
   for (let ownAttempts = 0;;) {
@@ -92,6 +97,25 @@ export async function runStep(action: PlannedAction, context: StepContext): Prom
     await emit({ type: "step-end", atMs: Date.now(), ...end });
     return end;
   }
+}
+
+/** Tells of a step that an earlier sitting of the run did already, or began without anybody knowing its end. */
+export async function tellSettled(
+  settled: Settlement,
+  { step, kind, title }: PlannedAction,
+  { emit, host }: StepContext,
+): Promise<StepResult> {
+  const at = { atMs: Date.now(), host, step };
+  if (settled.kind === "done") {
+    await emit({ type: "step-skip", ...at, kind, title, reason: settled.reason });
+    return { status: "skipped" };
+  }
+  const error = { code: "may-have-run", message: settled.why };
+  const nothing = { outcome: "unknown", code: null, signal: null, timedOut: false, attempts: 0 } as const;
+  const end = { ...nothing, host, step, status: "unknown", durationMs: 0, bytes: 0, error } as const;
+  await emit({ type: "step-start", ...at, kind, title });
+  await emit({ type: "step-end", ...at, ...end });
+  return end;
 }
 
 /** In words, why an attempt was not good enough. */

@@ -1,0 +1,231 @@
+import type { RunEvent, StepEndEvent } from "../base/run_event.ts";
+import type { RunJournal } from "./journal.ts";
+import type { HashOf } from "./journal_hash.ts";
+import type { JournalState, StepKnowledge } from "./journal_record.ts";
+import { actionsOf, type Plan, type PlannedAction, type PlannedHost } from "./plan.ts";
+
+/** What a step that may or may not have run comes to: it fails its host, or is run again. */
+export type DoubtPolicy = "fail" | "retry";
+
+/** What an earlier sitting of the run means for a step; undefined where it is simply to be run. */
+export type Settlement =
+  | { readonly kind: "done"; readonly reason: string; readonly registered: unknown }
+  | { readonly kind: "doubtful"; readonly why: string };
+
+/** What a run needs of its journal; steps go by it without knowing about files. */
+export interface StepLedger {
+  /** What is known of a step from before. */
+  settled(host: string, step: string): Settlement | undefined;
+  /** Steps are about to be sent, in one go; resolves when that is on disk. Steps that were announced before cost nothing. */
+  starting(host: string, steps: readonly string[]): Promise<void>;
+  /** A step has ended well and registers a value that later steps may need; before its `step-end`. */
+  registered(host: string, step: string, value: unknown): void;
+  /** Sees every event before anybody else. */
+  note(event: RunEvent): Promise<void>;
+}
+
+/** Registered values larger than this are not kept: a journal is no place for a host's logs. */
+const maxRegisteredBytes = 64 * 1024;
+
+/** The journal of a run as its steps see it. */
+export class RunLedger implements StepLedger {
+  readonly #journal: RunJournal;
+  readonly #hashOf: HashOf;
+  readonly #decisions: ReadonlyMap<string, Settlement>;
+  readonly #announced = new Set<string>();
+  readonly #values = new Map<string, unknown>();
+
+  constructor(journal: RunJournal, hashOf: HashOf, decisions: ReadonlyMap<string, Settlement> = new Map()) {
+    this.#journal = journal;
+    this.#hashOf = hashOf;
+    this.#decisions = decisions;
+  }
+
+  settled(host: string, step: string): Settlement | undefined {
+    return this.#decisions.get(keyOf(host, step));
+  }
+
+  async starting(host: string, steps: readonly string[]): Promise<void> {
+    const fresh = steps.filter((step) => !this.#announced.has(keyOf(host, step)));
+    if (fresh.length === 0) return;
+    for (const step of fresh) this.#announced.add(keyOf(host, step));
+    const hashes = Object.fromEntries(fresh.map((step) => [step, this.#hashOf(host, step)]));
+    await this.#journal.commit({ type: "started", atMs: Date.now(), host, steps: hashes });
+  }
+
+  registered(host: string, step: string, value: unknown): void {
+    if ((JSON.stringify(value) ?? "").length <= maxRegisteredBytes) {
+      this.#values.set(keyOf(host, step), value);
+    }
+  }
+
+  async note(event: RunEvent): Promise<void> {
+    switch (event.type) {
+      case "step-start":
+        // A step in doubt is only told of, not begun.
+        if (this.settled(event.host, event.step)) return;
+        return await this.starting(event.host, [event.step]);
+      case "step-skip": {
+        const { atMs, host, step } = event;
+        if (this.settled(host, step) !== undefined) return;
+        const hash = this.#hashOf(host, step);
+        return this.#journal.append({ type: "ended", atMs, host, step, status: "skipped", hash });
+      }
+      case "step-end":
+        return this.#ended(event);
+      case "host-end":
+        if (event.status === "skipped") return;
+        return this.#journal.append({
+          type: "host",
+          atMs: event.atMs,
+          host: event.host,
+          status: event.status,
+        });
+      case "run-end":
+        return await this.#journal.commit({ type: "end", atMs: event.atMs, status: event.status });
+    }
+  }
+
+  #ended(event: StepEndEvent): void {
+    const { atMs, host, step, status, outcome, code, signal } = event;
+    // The doubt is what is known, and stays.
+    if (this.settled(host, step)?.kind === "doubtful") return;
+    const registered = this.#values.get(keyOf(host, step));
+    const ignored = (event as { readonly ignored?: boolean }).ignored === true;
+    this.#values.delete(keyOf(host, step));
+    this.#journal.append({
+      type: "ended",
+      atMs,
+      host,
+      step,
+      status,
+      outcome,
+      ...(code === null ? {} : { code }),
+      ...(signal === null ? {} : { signal }),
+      ...(ignored ? { ignored: true } : {}),
+      ...(registered === undefined ? {} : { registered }),
+    });
+  }
+}
+
+/** What of a plan is left to do, after what a journal says. */
+export interface Remainder {
+  /** With the hosts that need it alone. */
+  readonly plan: Plan;
+  readonly decisions: ReadonlyMap<string, Settlement>;
+  /** Steps that may or may not have run, and that are not repeated without being asked for. */
+  readonly doubtful: readonly { readonly host: string; readonly step: string; readonly title: string }[];
+}
+
+/** Which hosts are taken up again. */
+export type ResumeScope = "unfinished" | "failed";
+
+/**
+ * Compares a plan with the journal of an earlier sitting.
+ *
+ * A step that is known to have succeeded (or was not needed) is done, unless its input has changed since: then it runs
+ * again, and so does all that follows it on that host. A step that is known to have failed runs again. One that may or
+ * may not have run is repeated where that does no harm: a copy, and a command with a guard, which is asked first; for
+ * any other `policy` decides.
+ */
+export function remainderOf(
+  plan: Plan,
+  state: JournalState,
+  hashOf: HashOf,
+  options: { readonly policy?: DoubtPolicy; readonly scope?: ResumeScope } = {},
+): Remainder {
+  const { policy = "fail", scope = "unfinished" } = options;
+  const decisions = new Map<string, Settlement>();
+  const doubtful: { host: string; step: string; title: string }[] = [];
+  const needs = (host: PlannedHost): boolean => {
+    const ended = state.hosts.get(host.host);
+    if (scope === "failed" && ended !== "failed" && ended !== "unreachable") return false;
+    const known = trusted(state, host.host);
+    let open = false;
+    let changed = false;
+    for (const step of host.steps) {
+      let changedHere = false;
+      for (const action of step.kind === "parallel" ? step.steps : [step]) {
+        const before = known.get(action.step);
+        if (before !== undefined && before.hash !== hashOf(host.host, action.step)) changedHere = true;
+        const settlement = changed || changedHere || before === undefined
+          ? undefined
+          : settle(action, before, state.run.id, policy);
+        if (settlement?.kind !== "done") open = true;
+        if (settlement) decisions.set(keyOf(host.host, action.step), settlement);
+        if (settlement?.kind === "doubtful") {
+          doubtful.push({ host: host.host, step: action.step, title: action.title });
+        }
+      }
+      changed ||= changedHere;
+    }
+    return open;
+  };
+  return { plan: { ...plan, hosts: plan.hosts.filter(needs) }, decisions, doubtful };
+}
+
+function settle(
+  action: PlannedAction,
+  before: StepKnowledge,
+  run: string,
+  policy: DoubtPolicy,
+): Settlement | undefined {
+  const done = (how: string): Settlement => ({
+    kind: "done",
+    reason: `${how} in run ${run}`,
+    registered: before.registered,
+  });
+  switch (before.status) {
+    case "ok":
+      return done("done");
+    case "skipped":
+      return done("not needed");
+    case "failed":
+      return before.ignored ? done("failed, which is ignored,") : undefined;
+    default: {
+      // Stopped from here, and the host told how it ended.
+      if (before.outcome !== null && before.outcome !== "unknown") return undefined;
+      if (isRepeatable(action) || policy === "retry") return undefined;
+      return {
+        kind: "doubtful",
+        why:
+          `it was under way when run ${run} broke off and may have run; look on the host, then resume with ` +
+          "--retry-unknown (run it again) or --skip-unknown (take it as done)",
+      };
+    }
+  }
+}
+
+/** Whether a step that may have run does no harm when it runs again: what it does is whole or not at all, or guarded. */
+function isRepeatable(action: PlannedAction): boolean {
+  const { kind } = action as { readonly kind: string };
+  if (kind !== "exec" && kind !== "script") return true;
+  const { creates, unless } = action as { readonly creates?: unknown; readonly unless?: unknown };
+  return creates !== undefined || unless !== undefined;
+}
+
+/**
+ * What is known of a host's steps. Steps that were sent together are announced together: where the host came to its end
+ * and told how each that ran had ended, the others did not run.
+ */
+function trusted(state: JournalState, host: string): ReadonlyMap<string, StepKnowledge> {
+  const known = state.steps.get(host) ?? new Map<string, StepKnowledge>();
+  const inDoubt = [...known.values()].some(({ status, outcome }) =>
+    status === "unknown" || (status === "interrupted" && (outcome === null || outcome === "unknown"))
+  );
+  if (!state.hosts.has(host) || inDoubt) return known;
+  return new Map([...known].filter(([, { status }]) => status !== "started"));
+}
+
+function keyOf(host: string, step: string): string {
+  return `${host}\0${step}`;
+}
+
+/** How many actions of a plan's hosts are already done. */
+export function doneCount(plan: Plan, decisions: ReadonlyMap<string, Settlement>): number {
+  return plan.hosts.reduce(
+    (sum, { host, steps }) =>
+      sum + actionsOf(steps).filter(({ step }) => decisions.get(keyOf(host, step))?.kind === "done").length,
+    0,
+  );
+}
