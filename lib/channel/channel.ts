@@ -9,6 +9,9 @@ import {
   encodeWindowAdjust,
 } from "../wire/messages.ts";
 import type { CloseInfo } from "./link.ts";
+import { ReceiveWindow } from "./receive_window.ts";
+import type { RoundTrip } from "./round_trip.ts";
+import { SendWindow } from "./send_window.ts";
 
 /**
  * - `open`: both sides may send.
@@ -37,6 +40,8 @@ export interface ChannelHandlers {
 /** What a channel needs from the connection it lives on. */
 export interface ChannelOwner {
   readonly where: string;
+  /** What is known of the way to the server, by all channels together. */
+  readonly roundTrip: RoundTrip;
   send(payload: Uint8Array): void;
   /** Asks for a turn to send data: `channel.sendNext()` will be called when the link has room. */
   wake(channel: Channel): void;
@@ -57,6 +62,12 @@ export interface ChannelNumbers {
   readonly sendMaxPacket: number;
 }
 
+interface ExpectedReply {
+  readonly resolve: (success: boolean) => void;
+  readonly reject: (error: unknown) => void;
+  readonly sentAtMs: number;
+}
+
 interface PendingWrite {
   data: Uint8Array;
   readonly extendedType: number | undefined;
@@ -68,6 +79,19 @@ const MAX_WINDOW = 0xffffffff;
 
 /** We never put more than this into one message, whatever the peer allows: other channels want their turn. */
 const MAX_SEND_BYTES = 32 * 1024;
+
+/** A channel that sends so much without pausing for so long is bulk, and lets the others go first. */
+const BULK_BYTES = 256 * 1024;
+const PAUSE_MS = 1000;
+
+/**
+ * A request that no server knows: RFC 4254 §5.4 has it answered all the same, behind everything that went before.
+ * (Not a global request: OpenSSH's proxy mode hangs up on those.)
+ */
+const PROBE = "rtt@carpool";
+
+/** A server that leaves a probe unanswered for so long answers none. */
+const PROBE_DEADLINE_MS = 5000;
 
 /**
  * One channel of a connection (RFC 4254 §5): its state, both windows, its queue of writes and of expected replies.
@@ -82,7 +106,7 @@ export class Channel {
   readonly #receiveMaxPacket: number;
   readonly #sendMaxPacket: number;
   readonly #writes: PendingWrite[] = [];
-  readonly #replies: PromiseWithResolvers<boolean>[] = [];
+  readonly #replies: ExpectedReply[] = [];
   #handlers: ChannelHandlers | undefined;
   #early: ((handlers: ChannelHandlers) => void)[] = [];
   #state: ChannelState = "open";
@@ -91,12 +115,12 @@ export class Channel {
   #eofSent = false;
   #eofWanted = false;
   #sendWindow: number;
-  /** What the peer may still send. */
-  #receiveWindow: number;
-  /** What the peer may send in all when nothing is unread: granted anew as data is consumed. */
-  #receiveWindowSize: number;
-  /** Consumed, and not granted again yet. */
-  #ungranted = 0;
+  readonly #receiving: ReceiveWindow;
+  readonly #sending: SendWindow;
+  /** Bytes sent since the last pause. */
+  #sentInARow = 0;
+  #lastSentAt = -Infinity;
+  #probeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(owner: ChannelOwner, numbers: ChannelNumbers) {
     this.#owner = owner;
@@ -105,7 +129,8 @@ export class Channel {
     this.localId = numbers.localId;
     this.remoteId = numbers.remoteId;
     if (numbers.sendMaxPacket === 0) this.#violation("a maximum packet of 0 bytes");
-    this.#receiveWindow = this.#receiveWindowSize = numbers.receiveWindow;
+    this.#receiving = new ReceiveWindow(owner.roundTrip, numbers.receiveWindow);
+    this.#sending = new SendWindow(owner.roundTrip);
     this.#receiveMaxPacket = numbers.receiveMaxPacket;
     this.#sendWindow = numbers.sendWindow;
     this.#sendMaxPacket = numbers.sendMaxPacket;
@@ -122,7 +147,22 @@ export class Channel {
 
   /** Bytes that the peer may still send before we grant more. */
   get receiveWindow(): number {
-    return this.#receiveWindow;
+    return this.#receiving.outstanding;
+  }
+
+  /** Bytes that may be under way to us and unread together: grows and shrinks, see {@linkcode ReceiveWindow}. */
+  get receiveWindowSize(): number {
+    return this.#receiving.bytes;
+  }
+
+  /** Bytes sent that may still be on their way; known only roughly, and only of a channel that has sent much. */
+  get unconfirmedBytes(): number {
+    return this.#sending.unconfirmed;
+  }
+
+  /** Whether much is being sent here: others go first. */
+  get isBulk(): boolean {
+    return this.#sentInARow >= BULK_BYTES;
   }
 
   /** Sets the listener, once; what came before is delivered first. */
@@ -172,7 +212,7 @@ export class Channel {
     if (this.#state !== "open") return Promise.reject(this.#closedError(`Cannot send the request ${type}`));
     this.#owner.send(encodeChannelRequest(this.remoteId, type, true, data));
     const reply = Promise.withResolvers<boolean>();
-    this.#replies.push(reply);
+    this.#replies.push({ ...reply, sentAtMs: this.#owner.roundTrip.now() });
     return reply.promise;
   }
 
@@ -187,35 +227,68 @@ export class Channel {
 
   /** Gives `bytes` of the receive window back: they have been read. */
   consumed(bytes: number): void {
-    this.#ungranted += bytes;
-    // Granting in halves keeps adjust messages rare and the peer busy.
-    if (this.#ungranted * 2 >= this.#receiveWindowSize) this.#grant(this.#ungranted);
+    this.#grant(this.#receiving.consumed(bytes));
   }
 
   /** Lets the peer send up to `size` bytes unread: how a spare, opened with window 0, is put to work. */
   resizeReceiveWindow(size: number): void {
-    const more = size - this.#receiveWindowSize;
-    this.#receiveWindowSize = size;
-    if (more > 0) this.#grant(more);
+    this.#grant(this.#receiving.resize(size));
   }
 
   #grant(bytes: number): void {
-    this.#ungranted = Math.max(0, this.#ungranted - bytes);
-    if (this.#state !== "open" || this.#eofReceived || this.#closeReceived) return;
-    this.#receiveWindow += bytes;
+    if (bytes === 0 || this.#state !== "open" || this.#eofReceived || this.#closeReceived) return;
     this.#owner.send(encodeWindowAdjust(this.remoteId, bytes));
+  }
+
+  /** Asks how long a round trip takes now; nothing is learnt where the channel ends first. */
+  #probe(answered: () => void): void {
+    this.request(PROBE).then(answered, () => {});
+  }
+
+  /** Finds out about the way down, once a round trip, while much comes. */
+  #watchReceiving(): void {
+    if (!this.#receiving.wantsProbe || this.#state !== "open" || this.#eofReceived) return;
+    this.#receiving.probed();
+    this.#probe(() => this.#grant(this.#receiving.answered()));
+  }
+
+  /** Finds out what of a push has arrived. */
+  #watchSending(length: number): void {
+    const now = this.#owner.roundTrip.now();
+    this.#sentInARow = (now - this.#lastSentAt > PAUSE_MS ? 0 : this.#sentInARow) + length;
+    this.#lastSentAt = now;
+    this.#sending.sent(length);
+    const stuck = this.#writes.length > 0 && this.#sending.room <= 0 && !this.#sending.awaitsAnswer;
+    if (!stuck && !this.#sending.wantsProbe) return;
+    this.#sending.probed();
+    this.#probeTimer ??= setTimeout(() => {
+      this.#sending.giveUp();
+      this.#owner.wake(this);
+    }, PROBE_DEADLINE_MS);
+    this.#probe(() => {
+      this.#stopProbeTimer();
+      this.#sending.answered();
+      if (this.sendable) this.#owner.wake(this);
+    });
+  }
+
+  #stopProbeTimer(): void {
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = undefined;
   }
 
   /** Whether a turn to send would send something. */
   get sendable(): boolean {
-    return this.#state === "open" && this.#writes.length > 0 && this.#sendWindow > 0;
+    return this.#state === "open" && this.#writes.length > 0 && this.#sendWindow > 0 &&
+      this.#sending.room > 0;
   }
 
   /** Sends at most one data message; called by the scheduler. */
   sendNext(): void {
     const write = this.#writes[0];
     if (write === undefined || !this.sendable) return;
-    const length = Math.min(write.data.length, this.#sendWindow, this.#sendMaxPacket, MAX_SEND_BYTES);
+    const room = Math.min(this.#sendWindow, this.#sending.room);
+    const length = Math.min(write.data.length, room, this.#sendMaxPacket, MAX_SEND_BYTES);
     const part = write.data.subarray(0, length);
     this.#sendWindow -= length;
     this.#owner.send(
@@ -225,10 +298,11 @@ export class Channel {
     );
     if (length < write.data.length) {
       write.data = write.data.subarray(length);
-      return;
+      return this.#watchSending(length);
     }
     this.#writes.shift();
     write.done();
+    this.#watchSending(length);
     if (this.#writes.length === 0 && this.#eofWanted) this.#sendEof();
   }
 
@@ -237,14 +311,16 @@ export class Channel {
   receiveData(data: Uint8Array, extendedType: number | undefined): void {
     this.#refuseAfterClose("data");
     if (this.#eofReceived) this.#violation("data after EOF");
-    if (data.length > this.#receiveWindow) {
-      this.#violation(`${data.length} bytes of data with a window of ${this.#receiveWindow}`);
+    const { outstanding } = this.#receiving;
+    if (data.length > outstanding) {
+      this.#violation(`${data.length} bytes of data with a window of ${outstanding}`);
     }
     if (data.length > this.#receiveMaxPacket) {
       this.#violation(`${data.length} bytes in one message, at most ${this.#receiveMaxPacket} allowed`);
     }
-    this.#receiveWindow -= data.length;
+    this.#receiving.received(data.length);
     if (this.#state !== "open") return; // we have closed: nobody reads, and no window is given back
+    this.#watchReceiving();
     this.#deliver((handlers) => handlers.onData(data, extendedType));
   }
 
@@ -278,6 +354,7 @@ export class Channel {
     if (this.#closeReceived) return;
     const reply = this.#replies.shift();
     if (reply === undefined) this.#violation("an answer to no request");
+    this.#owner.roundTrip.seen(this.#owner.roundTrip.now() - reply.sentAtMs);
     reply.resolve(success);
   }
 
@@ -308,6 +385,7 @@ export class Channel {
 
   #end(lost: CloseInfo | undefined): void {
     this.#state = "closed";
+    this.#stopProbeTimer();
     this.#owner.forget(this);
     for (const reply of this.#replies.splice(0)) reply.reject(this.#closedError("Cannot learn an answer"));
     this.#deliver((handlers) => handlers.onClose(lost));

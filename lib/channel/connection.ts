@@ -20,6 +20,7 @@ import {
 } from "../wire/messages.ts";
 import { Channel, type ChannelOwner } from "./channel.ts";
 import type { CloseInfo, Link } from "./link.ts";
+import { RoundTrip } from "./round_trip.ts";
 import { SendScheduler } from "./send_scheduler.ts";
 
 /** What we grant a peer at first unless somebody knows better: OpenSSH's own figure. */
@@ -65,6 +66,8 @@ interface ExpectedReply {
 export class Connection implements AsyncDisposable {
   readonly link: Link;
   readonly where: string;
+  /** What the channels know of the way to the server. */
+  readonly roundTrip: RoundTrip = new RoundTrip();
   readonly #channels = new Map<number, Channel>();
   readonly #openings = new Map<number, Opening>();
   readonly #replies: ExpectedReply[] = [];
@@ -81,6 +84,7 @@ export class Connection implements AsyncDisposable {
     this.#scheduler = new SendScheduler(link);
     this.#owner = {
       where: link.where,
+      roundTrip: this.roundTrip,
       send: (payload) => link.send(payload),
       wake: (channel) => this.#scheduler.wake(channel),
       forget: (channel) => {

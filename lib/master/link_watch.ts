@@ -1,22 +1,13 @@
+import { Quiet, type QuietOptions } from "../channel/quiet.ts";
 import type { Relay } from "./relay.ts";
-
-/** A link that was silent for this long is asked for a sign of life before anything is written to it. */
-const QUIET_MS = 15_000;
 
 /** What a sign of life may take; longer than any link that is worth using. */
 const PROBE_DEADLINE_MS = 8_000;
 
-/** How far the wall clock may run ahead of the steady one: more, and the machine was asleep. */
-const CLOCK_JUMP_MS = 5_000;
-
-export interface WatchOptions {
-  /** Milliseconds of silence after which a link counts as quiet; default 15 s. */
-  readonly quietMs?: number;
+export interface WatchOptions extends QuietOptions {
   /** Milliseconds of silence before a keepalive; 0: none. */
   readonly aliveIntervalMs: number;
   readonly aliveCountMax: number;
-  /** For tests: what the clocks say. */
-  readonly clocks?: { readonly steady: () => number; readonly wall: () => number };
   /** For tests: what a sign of life may take, in milliseconds; default 8 s. */
   readonly probeDeadlineMs?: number;
 }
@@ -30,28 +21,21 @@ export interface WatchOptions {
  */
 export class LinkWatch {
   readonly #relay: Relay;
-  readonly #steady: () => number;
-  readonly #wall: () => number;
+  readonly #quiet: Quiet;
   readonly #probeDeadlineMs: number;
-  readonly #quietMs: number;
-  #offsetMs: number;
   #waitingForLife = false;
   #lookingAgain = false;
 
   constructor(relay: Relay, options: WatchOptions) {
     this.#relay = relay;
-    this.#steady = options.clocks?.steady ?? (() => performance.now());
-    this.#wall = options.clocks?.wall ?? (() => Date.now());
-    this.#offsetMs = this.#wall() - this.#steady();
+    this.#quiet = new Quiet(() => relay.lastReceivedAt, options);
     this.#probeDeadlineMs = options.probeDeadlineMs ?? PROBE_DEADLINE_MS;
-    this.#quietMs = options.quietMs ?? QUIET_MS;
     this.#keepAlive(options);
   }
 
   /** Whether the link has been silent for long, or the clock has jumped, since it was last heard. */
   get isQuiet(): boolean {
-    const jumped = Math.abs(this.#wall() - this.#steady() - this.#offsetMs) > CLOCK_JUMP_MS;
-    return jumped || this.#steady() - this.#relay.lastReceivedAt >= this.#quietMs;
+    return this.#quiet.is;
   }
 
   /** To be called before an open is written: something must be heard after it, on a quiet link soon. */
@@ -59,11 +43,11 @@ export class LinkWatch {
     if (this.#waitingForLife) return;
     if (!this.isQuiet) return this.#lookAgain();
     this.#waitingForLife = true;
-    this.#relay.request("keepalive@openssh.com").catch(() => {}); // the link's end tells
+    this.#relay.request("keepalive@openssh.com").then(() => this.#quiet.answered(), () => {}); // the link's end tells
     const heardAt = this.#relay.lastReceivedAt;
     const timer = setTimeout(() => {
       this.#waitingForLife = false;
-      if (this.#relay.lastReceivedAt !== heardAt) this.#offsetMs = this.#wall() - this.#steady();
+      if (this.#relay.lastReceivedAt !== heardAt) this.#quiet.answered();
       else this.#lost(this.#probeDeadlineMs);
     }, this.#probeDeadlineMs);
     this.#relay.link.closed.then(() => clearTimeout(timer));
@@ -76,11 +60,11 @@ export class LinkWatch {
   #lookAgain(): void {
     if (this.#lookingAgain) return;
     this.#lookingAgain = true;
-    const askedAt = this.#steady();
+    const askedAt = this.#quiet.steady();
     const timer = setTimeout(() => {
       this.#lookingAgain = false;
       if (this.#relay.lastReceivedAt < askedAt) this.beforeOpen();
-    }, this.#quietMs);
+    }, this.#quiet.quietMs);
     this.#relay.link.closed.then(() => clearTimeout(timer));
   }
 
@@ -89,11 +73,11 @@ export class LinkWatch {
    * time in milliseconds, or null. Not for a master of OpenSSH's: a keepalive request ends its proxy connections.
    */
   async probe(deadlineMs: number): Promise<number | null> {
-    const startedAt = this.#steady();
+    const startedAt = this.#quiet.steady();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), deadlineMs));
     const answered = this.#relay.request("keepalive@openssh.com").then(
-      () => this.#steady() - startedAt,
+      () => this.#quiet.steady() - startedAt,
       () => null,
     );
     const rttMs = await Promise.race([answered, deadline]);
@@ -113,7 +97,7 @@ export class LinkWatch {
     if (aliveIntervalMs <= 0) return;
     let unanswered = 0;
     const timer = setInterval(() => {
-      if (this.#steady() - this.#relay.lastReceivedAt < aliveIntervalMs) {
+      if (this.#quiet.steady() - this.#relay.lastReceivedAt < aliveIntervalMs) {
         unanswered = 0;
         return;
       }

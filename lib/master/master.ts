@@ -20,6 +20,10 @@ import { bindSocket } from "./socket_birth.ts";
 /** A master without ControlPersist=yes leaves after this long at the latest when nobody has ever boarded it. */
 const BOARDING_MS = 10_000;
 
+/** Sessions open ahead of need, at most: as many as passengers have turned out to want at once. */
+const MOST_SPARES = 4;
+const MOST_SPARES_RIDDEN = 1;
+
 export interface MasterOptions {
   /** The identity it is found by. */
   readonly key: string;
@@ -105,6 +109,8 @@ export class Master implements ControlledMaster {
         if (how === "failed") options.log.error(`${link.where}: a passenger was sent away: ${why}`, error);
       },
       beforeOpen: () => this.#beforeOpen(),
+      isQuiet: () => this.#watch.isQuiet,
+      spares: options.kind === "carpool" ? MOST_SPARES : MOST_SPARES_RIDDEN,
     });
     this.#watch = new LinkWatch(this.#relay, options);
     if (options.ridden) this.#riddenWatch = new RiddenWatch(this.#relay, options.ridden);
@@ -113,6 +119,8 @@ export class Master implements ControlledMaster {
       this.#relay.serveAgentBy(this.#ownPassenger!);
     }
     link.closed.then((info) => this.#gone(info));
+    // One of somebody else's is left alone until somebody rides it.
+    if (options.kind === "carpool") this.#relay.openSpares();
     this.#linger.update(false);
   }
 
@@ -237,6 +245,7 @@ export class Master implements ControlledMaster {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#relay.endSpares();
     await this.#stopListening();
     this.options.log.info(`${this.where}: takes no new passengers`);
     // Idle passengers would hold an answer for ever; a session in progress finishes.

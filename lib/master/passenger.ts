@@ -44,7 +44,7 @@ export class RelayedChannel {
   constructor(
     init: {
       readonly type: string;
-      readonly passenger: Passenger;
+      readonly passenger: Passenger | undefined;
       readonly passengerId: number;
       readonly passengerMaxPacket: number;
       readonly localId: number;

@@ -1,6 +1,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
 import {
+  type ChannelOpen,
   decodeChannelOpen,
   decodeChannelOpenConfirmation,
   decodeChannelOpenFailure,
@@ -24,6 +25,7 @@ import { Passenger, RelayedChannel } from "./passenger.ts";
 import { checkFromPassenger, dataLengthOf } from "./passenger_check.ts";
 import { isData, renumber, splitData } from "./relayed_data.ts";
 import { RelaySender } from "./relay_sender.ts";
+import { RelaySpares } from "./relay_spares.ts";
 import { RelayWindows } from "./relay_windows.ts";
 import { SessionTurns } from "./session_turns.ts";
 
@@ -34,6 +36,12 @@ export interface RelayOptions {
   readonly onChange?: () => void;
   /** Called before a passenger opens something, so that a quiet link can be probed; see `LinkWatch`. */
   readonly beforeOpen?: () => void;
+  /** Whether the link was silent for so long that nothing but an open may be written to it; see `LinkWatch`. */
+  readonly isQuiet?: () => boolean;
+  /** Most sessions kept open ahead of need; default 0. */
+  readonly spares?: number;
+  /** Milliseconds after which a spare that nobody took is closed; default 60 s. */
+  readonly spareUnusedMs?: number;
   /** Called when a passenger has left, or had to: `how` is then `failed`. */
   readonly onLeave?: (info: CloseInfo) => void;
 }
@@ -54,6 +62,7 @@ export class Relay {
   readonly #sender: RelaySender;
   readonly #windows: RelayWindows;
   readonly #turns: SessionTurns;
+  readonly #spares: RelaySpares;
   #nextId = 0;
   #everRefused = false;
   #lastReceivedAt = performance.now();
@@ -67,6 +76,17 @@ export class Relay {
     this.#sender = new RelaySender(link);
     this.#windows = new RelayWindows(this.#sender);
     this.#turns = new SessionTurns(options.maxSessions, (channel) => this.#sendOpen(channel));
+    this.#spares = new RelaySpares({
+      most: options.spares ?? 0,
+      unusedMs: options.spareUnusedMs,
+      allocateId: () => this.#allocateId(),
+      open: (channel) => {
+        this.#byLocal.set(channel.localId, channel);
+        this.#turns.openSpare(channel);
+      },
+      close: (channel) => this.#closeForGone(channel),
+      hasRoom: () => this.#turns.hasRoomForSpare,
+    });
     link.closed.then((info) => this.#end(info));
     link.receive((payload) => {
       if (this.#ended) return;
@@ -98,9 +118,19 @@ export class Relay {
     return count;
   }
 
-  /** Channels of every kind, those that are only being waited out included. */
+  /** Channels of every kind, those that are only being waited out included; spares are none. */
   get channelCount(): number {
-    return this.#byLocal.size;
+    return this.#byLocal.size - this.#spares.count;
+  }
+
+  /** Opens the spares that are wanted now, before anybody has asked for a session. */
+  openSpares(): void {
+    this.#spares.refill();
+  }
+
+  /** Closes the spares; there will be no more. */
+  endSpares(): void {
+    this.#spares.end();
   }
 
   /** Listeners at the server that passengers have asked for. */
@@ -116,7 +146,8 @@ export class Relay {
 
   /** What is open, for `-O channels` and the like: type and state, no content. */
   describeChannels(): { readonly localId: number; readonly type: string; readonly state: string }[] {
-    return [...this.#byLocal.values()].map(({ localId, type, state }) => ({ localId, type, state }));
+    const shown = [...this.#byLocal.values()].filter((channel) => !this.#spares.has(channel));
+    return shown.map(({ localId, type, state }) => ({ localId, type, state }));
   }
 
   /** Whether nothing is open or under way at the server, and it never refused an open: see `Master`. */
@@ -193,7 +224,10 @@ export class Relay {
     if (type === MSG.CHANNEL_WINDOW_ADJUST) {
       this.#windows.serverGranted(channel, decodeWindowAdjust(payload).bytes);
     }
-    if (type === MSG.CHANNEL_CLOSE) channel.closeReceived = true;
+    if (type === MSG.CHANNEL_CLOSE) {
+      channel.closeReceived = true;
+      if (this.#spares.has(channel)) this.#spareClosed(channel);
+    }
     if (channel.passenger) this.#toPassenger(channel.passenger, channel, payload);
     // One whose passenger is gone was closed by us when it left.
     if (channel.closeReceived && channel.closeSent) this.#forget(channel);
@@ -231,16 +265,32 @@ export class Relay {
     this.#nameRemote(channel, message.sender);
     if (channel.isSession) this.#turns.opened(channel);
     const { passenger } = channel;
-    if (passenger === undefined) return this.#closeForGone(channel);
+    if (passenger === undefined) {
+      if (!this.#spares.arrived(channel)) this.#closeForGone(channel);
+      return;
+    }
     passenger.opening.delete(channel);
     passenger.channels.set(message.sender, channel);
     passenger.link.send(renumber(payload, channel.passengerId));
+    if (channel.credit > 0) this.#windows.topUp(channel); // a spare that was taken on its way
+  }
+
+  /** The server does not want idle sessions: it gets none any more. */
+  #spareClosed(channel: RelayedChannel): void {
+    this.#spares.gone(channel);
+    if (!channel.closeSent) this.#sender.send(channel, encodeChannelClose(channel.remoteId!));
+    channel.closeSent = true;
   }
 
   #refused(channel: RelayedChannel, payload: Uint8Array): void {
     if (channel.state !== "opening") throw violation("an open refused that is not under way");
     this.#everRefused = true;
     const { reason } = decodeChannelOpenFailure(payload);
+    if (this.#spares.has(channel)) {
+      this.#spares.gone(channel);
+      this.#turns.spareRefused();
+      return this.#forget(channel);
+    }
     if (channel.isSession && channel.passenger && this.#turns.refused(channel, reason)) return; // it gets another turn
     channel.passenger?.link.send(renumber(payload, channel.passengerId));
     this.#forget(channel);
@@ -315,13 +365,16 @@ export class Relay {
         break;
     }
     this.#sender.send(channel, payload);
+    if (type === MSG.CHANNEL_REQUEST) this.#spares.refill(); // behind it, in the same flight
     if (channel.closeSent && channel.closeReceived) this.#forget(channel);
   }
 
   #passengerOpens(passenger: Passenger, payload: Uint8Array): void {
     const open = decodeChannelOpen(payload);
-    this.#options.beforeOpen?.();
     if (open.maxPacket === 0) throw violation("a passenger announced a maximum packet of 0 bytes");
+    const isQuiet = this.#options.isQuiet?.() ?? false;
+    this.#options.beforeOpen?.();
+    if (open.type === "session" && this.#handOver(passenger, open, isQuiet)) return this.#changed();
     const channel = new RelayedChannel({
       type: open.type,
       passenger,
@@ -337,6 +390,40 @@ export class Relay {
     if (channel.isSession) this.#turns.ask(channel);
     else this.#sendOpen(channel);
     this.#changed();
+  }
+
+  /** Gives a passenger a session that is open already, or on its way; whether there was one. */
+  #handOver(passenger: Passenger, open: ChannelOpen, isQuiet: boolean): boolean {
+    if (this.#turns.waitingCount > 0) return false;
+    if (isQuiet) {
+      // Only an answer tells whether the link still lives; where the limit leaves no room to ask, a spare makes it.
+      if (this.#turns.isFull) this.#spares.dropOne();
+      return false;
+    }
+    const channel = this.#spares.take();
+    if (channel === undefined) return false;
+    channel.passenger = passenger;
+    channel.passengerId = open.sender;
+    channel.passengerMaxPacket = open.maxPacket;
+    channel.credit = open.window;
+    this.#turns.handedOver(channel);
+    if (channel.state === "opening") {
+      passenger.opening.add(channel); // its confirmation goes on from here, and the window with it
+      return true;
+    }
+    const { serverWindow, serverMaxPacket } = channel;
+    const remoteId = channel.remoteId!;
+    passenger.channels.set(remoteId, channel);
+    passenger.link.send(
+      encodeChannelOpenConfirmation({
+        recipient: open.sender,
+        sender: remoteId,
+        window: serverWindow,
+        maxPacket: serverMaxPacket,
+      }),
+    );
+    this.#windows.topUp(channel);
+    return true;
   }
 
   #sendOpen(channel: RelayedChannel): void {
@@ -438,6 +525,7 @@ export class Relay {
       channel.passenger?.channels.delete(channel.remoteId);
     }
     this.#forwards.forget(channel);
+    this.#spares.forget(channel);
     if (channel.isSession) this.#turns.ended(channel);
     this.#changed();
   }
@@ -455,6 +543,7 @@ export class Relay {
 
   #end(info: CloseInfo): void {
     this.#ended = info;
+    this.#spares.end();
     this.#turns.end();
     this.#replies.end(info);
     const passengers = [...this.#passengers];

@@ -40,6 +40,35 @@ export class SessionTurns {
     this.#next();
   }
 
+  /** Whether a spare may be opened: half the limit at most, for sshd counts what it has not reaped yet. */
+  get hasRoomForSpare(): boolean {
+    return this.waitingCount === 0 && this.#limit > 2 && this.#taken.size < Math.floor(this.#limit / 2);
+  }
+
+  get isFull(): boolean {
+    return this.#taken.size >= this.#limit;
+  }
+
+  /** A spare takes a slot, and its open goes to the server. */
+  openSpare(channel: RelayedChannel): void {
+    this.#taken.add(channel);
+    this.#start(channel);
+  }
+
+  /** A spare is a passenger's now: that was its turn. */
+  handedOver(channel: RelayedChannel): void {
+    if (channel.passenger) this.#lastTurn.set(channel.passenger, ++this.#turn);
+  }
+
+  /** A spare was refused: it is not tried again, and may have shown the limit. */
+  spareRefused(): void {
+    this.#learn();
+  }
+
+  #learn(): void {
+    if (this.#open.size > 0 && this.#open.size >= this.#proven) this.#limit = this.#open.size;
+  }
+
   opened(channel: RelayedChannel): void {
     this.#open.add(channel);
     this.#proven = Math.max(this.#proven, this.#open.size);
@@ -48,7 +77,7 @@ export class SessionTurns {
   /** Whether the refused one will be tried again. */
   refused(channel: RelayedChannel, reason: number): boolean {
     if (reason !== OPEN_FAILURE.CONNECT_FAILED && reason !== OPEN_FAILURE.RESOURCE_SHORTAGE) return false;
-    if (this.#open.size > 0 && this.#open.size >= this.#proven) this.#limit = this.#open.size;
+    this.#learn();
     channel.refusals++;
     if (this.#open.size === 0 && channel.refusals > RETRIES) return false;
     this.#taken.delete(channel);

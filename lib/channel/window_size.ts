@@ -1,0 +1,87 @@
+import type { RoundTrip } from "./round_trip.ts";
+
+/** Less than two packets keeps no pipe busy. */
+export const MIN_WINDOW_BYTES = 64 * 1024;
+
+/** The queue that bulk may leave standing on the way, as a part of the shortest round trip, and its bounds. */
+const QUEUE_PART = 0.1;
+const MIN_QUEUE_MS = 4;
+const MAX_QUEUE_MS = 20;
+
+/** The best rate of so many rounds counts: one that was short by chance must not make the window smaller. */
+const RATES = 8;
+
+/** With half of the window under way for two rounds, what the second one takes is the bare way. */
+const DRAIN_ROUNDS = 2;
+
+/** A probe on a channel and its answer, with what passed in between. */
+export interface Round {
+  readonly rttMs: number;
+  /** Bytes that arrived (of a push: were confirmed) meanwhile. */
+  readonly bytes: number;
+  /** Whether the window was what held the sender back. A round in which it had nothing to send teaches nothing. */
+  readonly limited: boolean;
+}
+
+/**
+ * How many bytes one channel may have under way, so that its pipe is full and the queue in front of its narrowest part
+ * is not: what goes through at the best rate seen, in the shortest round trip and a little more. (The idea is that of
+ * TCP Vegas and BBR: a queue shows as a round trip that grows while the rate does not.) It doubles each round until
+ * the queue shows for the first time.
+ */
+export class WindowSize {
+  readonly #roundTrip: RoundTrip;
+  readonly #maxBytes: number;
+  readonly #rates: number[] = [];
+  #bytes: number;
+  #startingUp = true;
+  #rounds = 0;
+  #draining = 0;
+
+  constructor(roundTrip: RoundTrip, bytes: number, maxBytes: number) {
+    this.#roundTrip = roundTrip;
+    this.#bytes = bytes;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** What may be under way now. */
+  get bytes(): number {
+    return this.#draining > 0 ? Math.max(MIN_WINDOW_BYTES, this.#bytes / 2) : this.#bytes;
+  }
+
+  /** Rounds that were looked at. */
+  get rounds(): number {
+    return this.#rounds;
+  }
+
+  /** Begins anew at `bytes`. */
+  reset(bytes: number): void {
+    this.#bytes = bytes;
+    this.#startingUp = true;
+    this.#rates.length = 0;
+  }
+
+  /** Learns from a round. */
+  round({ rttMs, bytes, limited }: Round): void {
+    this.#rounds++;
+    this.#roundTrip.seen(rttMs);
+    if (this.#draining > 0) {
+      if (--this.#draining === 0) this.#roundTrip.renew(rttMs);
+      return;
+    }
+    if (!limited) return;
+    const minMs = this.#roundTrip.minMs ?? rttMs;
+    const queueMs = Math.min(Math.max(minMs * QUEUE_PART, MIN_QUEUE_MS), MAX_QUEUE_MS);
+    this.#rates.push(bytes / Math.max(rttMs, 0.01));
+    if (this.#rates.length > RATES) this.#rates.shift();
+    if (this.#startingUp && rttMs < minMs + queueMs) return this.#set(this.#bytes * 2);
+    this.#startingUp = false;
+    this.#set(Math.max(...this.#rates) * (minMs + queueMs));
+    this.#roundTrip.pipeBytes = this.#bytes;
+    if (this.#roundTrip.stale) this.#draining = DRAIN_ROUNDS;
+  }
+
+  #set(bytes: number): void {
+    this.#bytes = Math.round(Math.min(Math.max(bytes, MIN_WINDOW_BYTES), this.#maxBytes));
+  }
+}
