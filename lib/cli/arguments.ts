@@ -7,8 +7,8 @@ export interface OptionSpec {
   readonly name: string;
   /** Its letter, without the dash: `i`. */
   readonly letter?: string;
-  /** `flag` takes no value; `text` one; `list` one, any number of times. */
-  readonly kind: "flag" | "text" | "list";
+  /** `flag` takes no value; `text` one; `list` one, any number of times; `maybe` one behind `=`, or none. */
+  readonly kind: "flag" | "text" | "list" | "maybe";
 }
 
 /** `--help`, of every command. */
@@ -20,7 +20,9 @@ export interface CommandLine {
   readonly words: readonly string[];
   /** What came behind `--`, or behind the words that end the options. */
   readonly rest: readonly string[];
+  /** Whether a flag, or a `maybe`, was given. */
   flag(name: string): boolean;
+  /** Empty for a `maybe` that was given without a value. */
   text(name: string): string | undefined;
   list(name: string): readonly string[];
   /** How often a flag was given: `-vv` is 2. */
@@ -75,11 +77,11 @@ export async function readArguments(
         long.push(`--${spec.name}`);
         return;
       }
-      const value = joined ?? args[++i];
-      if (value === undefined || (value === "" && joined === undefined)) {
+      const value = joined ?? (spec.kind === "maybe" ? "" : args[++i]);
+      if (value === undefined || (value === "" && joined === undefined && spec.kind !== "maybe")) {
         throw usage(command, shown, "needs a value");
       }
-      if (spec.kind === "text" && counts.get(spec.name)! > 1) throw usage(command, shown, "was given twice");
+      if (spec.kind !== "list" && counts.get(spec.name)! > 1) throw usage(command, shown, "was given twice");
       long.push(`--${spec.name}=${value}`);
     };
     if (arg.startsWith("--")) {
@@ -105,13 +107,14 @@ export async function readArguments(
     specs.filter((spec) => spec.kind === kind).map((spec) => spec.name);
   const parsed = parseArgs(long, {
     boolean: names("flag"),
-    string: [...names("text"), ...names("list")],
+    string: [...names("text"), ...names("maybe"), ...names("list")],
     collect: names("list"),
   });
+  const isMaybe = (name: string) => specs.some((spec) => spec.name === name && spec.kind === "maybe");
   return {
     words,
     rest,
-    flag: (name) => parsed[name] === true,
+    flag: (name) => parsed[name] === true || (typeof parsed[name] === "string" && isMaybe(name)),
     text: (name) => parsed[name] as string | undefined,
     list: (name) => (parsed[name] ?? []) as string[],
     count: (name) => counts.get(name) ?? 0,

@@ -40,7 +40,9 @@ export async function hashInputs(plan: Plan, directory: string): Promise<HashOf>
     actionsOf(steps).map(async (action) => {
       const path = localSource(action);
       const input = Object.entries(action).filter(([name]) => !notInput.has(name));
-      const text = JSON.stringify(input) + (path === undefined ? "" : `\n${await fileOf(path)}`);
+      const text = JSON.stringify(input, (_, value: unknown) =>
+        typeof value === "function" ? `${value}` : value) +
+        (path === undefined ? "" : `\n${await fileOf(path)}`);
       // Most steps are the same on every host.
       const known = hashes.get(text) ?? hash(text);
       hashes.set(text, known);

@@ -49,11 +49,13 @@ export class JobRun implements AsyncIterable<RunEvent> {
 
   async #run(): Promise<RunResult> {
     try {
-      const plan = await this.#plan();
+      const made = await this.#plan();
+      const { plan, ledger } = await this.#options.prepare?.(made) ?? { plan: made };
       // Everything below is loaded when something runs, so that importing the module stays cheap.
       const { runAll } = await explainMissingPackage(() => import("./run_all.ts"));
       const result = await runAll(plan, {
         ...this.#options,
+        ledger: ledger ?? this.#options.ledger,
         signal: AbortSignal.any([this.#left.signal, ...(this.#options.signal ? [this.#options.signal] : [])]),
       }, (event) => this.#queue.push(event));
       this.#queue.end();

@@ -21,7 +21,12 @@ export interface RunPlanOptions {
   readonly retryDelayMs?: number;
   /** The journal of the run, and what an earlier sitting of it did already. */
   readonly ledger?: StepLedger;
+  /** Looks at the plan before anything is contacted: opens the journal, leaves out what is done. */
+  readonly prepare?: PreparePlan;
 }
+
+/** What becomes of a plan before it is run. */
+export type PreparePlan = (plan: Plan) => Promise<{ readonly plan: Plan; readonly ledger?: StepLedger }>;
 
 /** What came of a run. */
 export interface RunResult extends Omit<RunEndEvent, "type" | "atMs" | "hosts"> {

@@ -4,6 +4,7 @@ import type { JobConnect } from "./job_host.ts";
 import type { PlanJobOptions } from "./make_plan.ts";
 import type { Plan } from "./plan.ts";
 import { JobRun } from "./run.ts";
+import type { PreparePlan } from "./run_all.ts";
 
 /** What a run may be given: how to plan it, how to connect, and how to go about it. */
 export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
@@ -15,6 +16,8 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
   readonly retryDelayMs?: number;
   /** @ignore Instead of `connect` of this module, for tests. */
   readonly connect?: JobConnect;
+  /** @ignore Looks at the plan before anything is contacted. */
+  readonly prepare?: PreparePlan;
 }
 
 /**
@@ -27,14 +30,15 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
  * ```
  */
 export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): JobRun {
-  const { hosts, inventory, cwd, parallel, retryDelayMs, connect, signal, ...connectOptions } = options;
+  const { hosts, inventory, cwd, parallel, retryDelayMs, connect, signal, prepare, ...connectOptions } =
+    options;
   const plan = async (): Promise<Plan> => {
     const { makePlan } = await import("./make_plan.ts");
     const made = await makePlan(job, { hosts, inventory, cwd });
     if (connect === undefined) await checkConfig(made, connectOptions);
     return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
   };
-  return new JobRun(plan, { signal, retryDelayMs, connect: connect ?? connectWith(connectOptions) });
+  return new JobRun(plan, { signal, retryDelayMs, prepare, connect: connect ?? connectWith(connectOptions) });
 }
 
 /**
