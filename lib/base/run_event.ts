@@ -43,16 +43,31 @@ export interface HostEventBase extends EventBase {
 
 /** What events about one step on one host have. */
 export interface StepEventBase extends HostEventBase {
-  /** Its place in the job, from 1: `3`, and `4.2` for the second step of a parallel group. */
+  /**
+   * Its place in the job, from 1: `3`; `4.2` for the second step of a parallel group; `before.1`, `after.1`,
+   * `finally.1` in those parts of the job; `3.onFailure.1` for what follows the failure of step 3.
+   */
   readonly step: string;
 }
 
+/** What a step does; further kinds may appear. */
+export type StepKind =
+  | "exec"
+  | "script"
+  | "copy"
+  | "template"
+  | "fetch"
+  | "wait"
+  | "reconnect"
+  | "prompt"
+  | "confirm";
+
 /** A step as the run announces it. */
 export interface StepInfo {
-  /** Its place in the job, from 1: `3`, or `4.2` inside a parallel group. */
+  /** Its place in the job, as in {@linkcode StepEventBase}. */
   readonly step: string;
   /** What it does. */
-  readonly kind: "exec" | "copy" | "fetch";
+  readonly kind: StepKind;
   /** Its name, or where it has none what it does. */
   readonly title: string;
 }
@@ -163,7 +178,7 @@ export interface StepSkipEvent extends StepEventBase {
   readonly kind: StepInfo["kind"];
   /** Its name, or where it has none what it does. */
   readonly title: string;
-  /** Why it was not needed: what `creates` names is there. */
+  /** Why it was not needed: what `creates` names is there, `unless` succeeded, `when` does not hold. */
   readonly reason: string;
 }
 
@@ -195,6 +210,8 @@ export interface StepEndEvent extends StepEventBase {
   readonly bytes: number;
   /** Why, unless it is `ok`. */
   readonly error?: ErrorInfo;
+  /** There, and true, where it failed and the job says to go on. */
+  readonly ignored?: true;
 }
 
 /**
@@ -225,6 +242,8 @@ export interface StepCounts {
   readonly ok: number;
   /** Failed after all attempts, or stopped from here. */
   readonly failed: number;
+  /** Failed, and the job says to go on; not there where it is 0. */
+  readonly ignored?: number;
   /** May have run: the connection was lost first. */
   readonly unknown: number;
   /** Not needed. */

@@ -1,5 +1,6 @@
 import { findHosts } from "../job/find_hosts.ts";
-import type { ActionStep, Job } from "../job/job.ts";
+import type { Job } from "../job/job.ts";
+import type { ActionStep } from "../job/step.ts";
 import { planJob, type PlannedHost } from "../job/plan.ts";
 import { runPlan } from "../job/run.ts";
 import { connectWith } from "../job/run_job.ts";

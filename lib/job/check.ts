@@ -1,6 +1,7 @@
 import { nearestName } from "../base/nearest_name.ts";
 import { checkWith, type DocumentPath, type Locate } from "./issues.ts";
-import type { ActionStep, Job, Step } from "./job.ts";
+import type { Job } from "./job.ts";
+import type { ActionStep, Step } from "./step.ts";
 import { describeValue, JobProblemsError, type Problem } from "./problems.ts";
 import { jobSchema, stepSchemas } from "./schema.ts";
 

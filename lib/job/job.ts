@@ -1,5 +1,25 @@
-/** `30s`, `2m`, `1h30m`, `500ms`, or a number of seconds. */
-export type Duration = string | number;
+import type { Step } from "./step.ts";
+import type { EnvDefinition, StepDefinition } from "./step_definition.ts";
+
+/** A value of a task file: plain data. */
+export type VarValue = string | number | boolean | null | readonly VarValue[];
+
+/** Where a variable's value comes from, when it does not stand in the task file itself. */
+export interface VarSource {
+  /** The value itself; it may be a map here. */
+  readonly value?: unknown;
+  /** The environment variable of this machine that has it. */
+  readonly env?: string;
+  /** The local file that has it, relative to the task file; a line end at its end does not count. */
+  readonly file?: string;
+  /** Where neither is there; without it that is an error. */
+  readonly default?: unknown;
+  /** Keep it out of every event and report; default false. */
+  readonly secret?: boolean;
+}
+
+/** Variables of expressions, by name. */
+export type VarsDefinition = Readonly<Record<string, VarValue | VarSource>>;
 
 /** A count of hosts, or a share of the run's hosts: `5`, `"25%"`. */
 export type HostShare = number | string;
@@ -14,65 +34,9 @@ export interface StrategyDefinition {
   readonly maxFailures?: HostShare;
   /** More unreachable hosts than this, and no further host is begun; default: no limit. */
   readonly maxUnreachable?: HostShare;
+  /** `free` (default): each host at its own pace; `linear`: a step begins when all hosts have done the one before. */
+  readonly order?: "free" | "linear";
 }
-
-/** Variables by name; numbers and booleans become text. */
-export type EnvDefinition = Readonly<Record<string, string | number | boolean>>;
-
-/** What every step may say. */
-export interface StepDefinitionBase {
-  /** For people; default: what it does. */
-  readonly name?: string;
-  /** How long one attempt may take; default: no limit. */
-  readonly timeout?: Duration;
-  /** Further attempts when one failed; default 0. */
-  readonly retries?: number;
-}
-
-/** A command, as a line for the remote login shell. */
-export interface ExecStepDefinition extends StepDefinitionBase {
-  /** The command; `sh`, `bash` or whatever the account's login shell is reads it. */
-  readonly exec: string;
-  /** Added to the job's own. */
-  readonly env?: EnvDefinition;
-  /** Remote directory to run in. */
-  readonly cwd?: string;
-  /** Skip the step when this remote path exists; relative to `cwd`. */
-  readonly creates?: string;
-}
-
-/** A local file or tree to the host. */
-export interface CopyStepDefinition extends StepDefinitionBase {
-  /** Local path; `{host}` is the host's name. */
-  readonly copy: string;
-  /** Remote path; `{host}` is the host's name. */
-  readonly to: string;
-  /** Skip the step when this remote path exists. */
-  readonly creates?: string;
-}
-
-/** A remote file or tree to this machine. */
-export interface FetchStepDefinition extends StepDefinitionBase {
-  /** Remote path; `{host}` is the host's name. */
-  readonly fetch: string;
-  /** Local path; with more than one host it needs `{host}`. */
-  readonly to: string;
-}
-
-/** Steps that run at once on the host's one connection; the group fails when one of them does. */
-export interface ParallelStepDefinition {
-  /** The steps; groups cannot be nested. */
-  readonly parallel: readonly (ExecStepDefinition | CopyStepDefinition | FetchStepDefinition)[];
-  /** For people; default: how many steps it has. */
-  readonly name?: string;
-}
-
-/** One step as a task file says it. */
-export type StepDefinition =
-  | ExecStepDefinition
-  | CopyStepDefinition
-  | FetchStepDefinition
-  | ParallelStepDefinition;
 
 /** A task file's content, in YAML or as the argument of {@linkcode job}. */
 export interface JobDefinition {
@@ -82,10 +46,18 @@ export interface JobDefinition {
   readonly hosts?: string | readonly string[];
   /** How it goes over its hosts; default: all of them, 32 at a time. */
   readonly strategy?: StrategyDefinition;
-  /** Variables of every exec step. */
+  /** Environment variables of every command. */
   readonly env?: EnvDefinition;
+  /** Variables of expressions; `--vars-file` and `--var` come before them. */
+  readonly vars?: VarsDefinition;
+  /** Done on each host before `steps`. */
+  readonly before?: readonly StepDefinition[];
   /** What is done on each host, in this order. */
   readonly steps: readonly StepDefinition[];
+  /** Done on each host where all `steps` were well. */
+  readonly after?: readonly StepDefinition[];
+  /** Done last on each host that was reached, whatever happened; expressions see `failed`. */
+  readonly finally?: readonly StepDefinition[];
 }
 
 /**
@@ -113,10 +85,18 @@ export interface Job {
   readonly hosts: readonly string[];
   /** How it goes over its hosts. */
   readonly strategy: Strategy;
-  /** Variables of every exec step, as text. */
+  /** Environment variables of every command, as text. */
   readonly env: Readonly<Record<string, string>>;
+  /** Variables of expressions: where each comes from. */
+  readonly vars?: Readonly<Record<string, VarSource>>;
+  /** Done on each host before `steps`. */
+  readonly before?: readonly Step[];
   /** What is done on each host, in this order. */
   readonly steps: readonly Step[];
+  /** Done on each host where all `steps` were well. */
+  readonly after?: readonly Step[];
+  /** Done last on each host that was reached, whatever happened. */
+  readonly finally?: readonly Step[];
 }
 
 /** {@linkcode StrategyDefinition} with its defaults. */
@@ -129,70 +109,6 @@ export interface Strategy {
   readonly maxFailures: HostShare | undefined;
   /** Unreachable hosts that do not stop the run; undefined: any number. */
   readonly maxUnreachable: HostShare | undefined;
+  /** Whether the hosts of a batch wait for each other after each step; default `free`. */
+  readonly order?: "free" | "linear";
 }
-
-/** What every checked step has. */
-export interface StepBase {
-  /** For people; undefined where the task file gives none. */
-  readonly name: string | undefined;
-  /** How long one attempt may take, in milliseconds; undefined: no limit. */
-  readonly timeoutMs: number | undefined;
-  /** Further attempts when one failed. */
-  readonly retries: number;
-  /** `deploy.yaml:12:5`, or `steps[2]` where there is no file. */
-  readonly where: string;
-}
-
-/** A checked {@linkcode ExecStepDefinition}. */
-export interface ExecStep extends StepBase {
-  /** Tells it from the other steps. */
-  readonly kind: "exec";
-  /** A line for the remote login shell. */
-  readonly command: string;
-  /** Added to the job's own. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Remote directory to run in; undefined: the login directory. */
-  readonly cwd: string | undefined;
-  /** A remote path that makes the step unnecessary; relative to `cwd`. */
-  readonly creates: string | undefined;
-}
-
-/** A checked {@linkcode CopyStepDefinition}. */
-export interface CopyStep extends StepBase {
-  /** Tells it from the other steps. */
-  readonly kind: "copy";
-  /** Local path; `{host}` still in place. */
-  readonly from: string;
-  /** Remote path; `{host}` still in place. */
-  readonly to: string;
-  /** A remote path that makes the step unnecessary. */
-  readonly creates: string | undefined;
-}
-
-/** A checked {@linkcode FetchStepDefinition}. */
-export interface FetchStep extends StepBase {
-  /** Tells it from the other steps. */
-  readonly kind: "fetch";
-  /** Remote path; `{host}` still in place. */
-  readonly from: string;
-  /** Local path; `{host}` still in place. */
-  readonly to: string;
-}
-
-/** A checked step that does something itself. */
-export type ActionStep = ExecStep | CopyStep | FetchStep;
-
-/** A checked {@linkcode ParallelStepDefinition}. */
-export interface ParallelStep {
-  /** Tells it from the other steps. */
-  readonly kind: "parallel";
-  /** For people; undefined where the task file gives none. */
-  readonly name: string | undefined;
-  /** `deploy.yaml:12:5`, or `steps[2]` where there is no file. */
-  readonly where: string;
-  /** The steps, none of them a group. */
-  readonly steps: readonly ActionStep[];
-}
-
-/** A checked step. */
-export type Step = ActionStep | ParallelStep;

@@ -1,71 +1,12 @@
 import { JobFileError } from "../base/errors.ts";
 import { basename, isAbsolute, resolve } from "../deps/node_path.ts";
 import type { HostEntry } from "./inventory.ts";
-import type { ActionStep, ExecStep, Job, Step, Strategy } from "./job.ts";
+import type { Job } from "./job.ts";
+import { actionsOf, type Plan, type PlannedAction, type PlannedHost, type PlannedStep } from "./planned.ts";
 import { JobProblemsError, type Problem } from "./problems.ts";
+import type { ActionStep, ExecStep, Step } from "./step.ts";
 
-/** Everything that a run will do, with nothing left to look up: per host, its steps with everything filled in. */
-export interface Plan {
-  readonly job: string;
-  /** The task file; undefined for a job that was written in code. */
-  readonly file: string | undefined;
-  readonly strategy: Strategy;
-  readonly hosts: readonly PlannedHost[];
-}
-
-/** One host of a plan. */
-export interface PlannedHost extends HostEntry {
-  readonly steps: readonly PlannedStep[];
-}
-
-/** What every planned step has. */
-export interface PlannedStepBase {
-  /** Its place in the job, from 1: `3`, or `4.2` inside a parallel group. */
-  readonly step: string;
-  readonly name: string | undefined;
-  /** Its name, or where it has none what it does, as the task file says it. */
-  readonly title: string;
-  readonly timeoutMs: number | undefined;
-  readonly retries: number;
-}
-
-/** A command to run. */
-export interface PlannedExec extends PlannedStepBase {
-  readonly kind: "exec";
-  readonly command: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | undefined;
-  readonly creates: string | undefined;
-}
-
-/** A copy to the host: `from` is an absolute local path, `to` a remote one. */
-export interface PlannedCopy extends PlannedStepBase {
-  readonly kind: "copy";
-  readonly from: string;
-  readonly to: string;
-  readonly creates: string | undefined;
-}
-
-/** A copy from the host: `from` is a remote path, `to` an absolute local one. */
-export interface PlannedFetch extends PlannedStepBase {
-  readonly kind: "fetch";
-  readonly from: string;
-  readonly to: string;
-}
-
-/** A planned step that does something itself. */
-export type PlannedAction = PlannedExec | PlannedCopy | PlannedFetch;
-
-/** Planned steps that run at once. */
-export interface PlannedParallel {
-  readonly kind: "parallel";
-  readonly step: string;
-  readonly title: string;
-  readonly steps: readonly PlannedAction[];
-}
-
-/** A planned step. */
-export type PlannedStep = PlannedAction | PlannedParallel;
+export * from "./planned.ts";
 
 /** What planning may be given. */
 export interface PlanOptions {
@@ -99,11 +40,6 @@ export async function planJob(
   const problems = [...await missingSources(job, planned), ...sharedTargets(job, planned)];
   if (problems.length > 0) throw new JobProblemsError("Cannot plan the job", problems);
   return { job: job.name, file: job.file, strategy: job.strategy, hosts: planned };
-}
-
-/** The actions of a list of steps, those of parallel groups among them, in order. */
-export function actionsOf(steps: readonly PlannedStep[]): readonly PlannedAction[] {
-  return steps.flatMap((step) => step.kind === "parallel" ? step.steps : [step]);
 }
 
 function planStep(step: Step, id: string, host: string, job: Job, cwd: string): PlannedStep {

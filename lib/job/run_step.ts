@@ -4,7 +4,7 @@ import type { ErrorInfo, RunEvent, StepEndEvent } from "../base/run_event.ts";
 import { delay } from "../deps/std_async.ts";
 import { quotePath } from "../host/command_line.ts";
 import type { JobHost } from "./job_host.ts";
-import type { PlannedAction, PlannedCopy, PlannedExec, PlannedFetch } from "./plan.ts";
+import type { PlannedAction, PlannedCopy, PlannedExec, PlannedFetch } from "./planned.ts";
 import type { Settlement, StepLedger } from "./resume.ts";
 
 /** Attempts that nobody asked for, because the command had not been started. */
@@ -67,7 +67,7 @@ export async function runStep(action: PlannedAction, context: StepContext): Prom
       const connection = await context.connection();
       result = await (action.kind === "exec"
         ? execOnce(connection, action, context)
-        : copyOnce(connection, action, context));
+        : copyOnce(connection, action as PlannedCopy | PlannedFetch, context));
     } catch (error) {
       result = fromError(error, action, signal);
     }
