@@ -3,9 +3,11 @@ import { localError, remoteError } from "./copy_errors.ts";
 import { copyFile, directoryMode, OWNER, seconds } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
+import { CopyPeer } from "./copy_peer.ts";
 import { CopyRun } from "./copy_run.ts";
 import { type LocalEntry, type LocalSymlink, type LocalTree, readLocalTree, special } from "./local_tree.ts";
 import { remotePath } from "./copy_remote_path.ts";
+import type { SessionSource } from "./session_source.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import { fileKind, makeDirectory, makeSymlink, remove, setAttributes, statIfThere } from "./sftp_files.ts";
 import { replace } from "./sftp_replace.ts";
@@ -43,7 +45,7 @@ const AT_ONCE = 256;
  * @throws {CopyError} `missing`, `denied`, `no-space`, `local-failed`, `remote-failed`, `unsupported`, `interrupted`
  */
 export async function copyToHost(
-  sftp: SftpClient,
+  source: SessionSource | SftpClient,
   local: string,
   remote: string,
   options: CopyOptions = {},
@@ -51,6 +53,8 @@ export async function copyToHost(
   const run = new CopyRun(options);
   run.signal.throwIfAborted();
   local = localPath(local, WHAT);
+  await using peer = new CopyPeer(source);
+  const sftp = await peer.sftp(run.signal);
   const target = await remotePath(sftp, remote, WHAT, run.signal);
   let info: Deno.FileInfo;
   try {

@@ -3,10 +3,12 @@ import { localError, remoteError } from "./copy_errors.ts";
 import { directoryMode, OWNER } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
+import { CopyPeer } from "./copy_peer.ts";
 import { remotePath } from "./copy_remote_path.ts";
 import { CopyRun } from "./copy_run.ts";
 import { fetchFile } from "./fetch_file.ts";
 import { listRemoteTree, type RemoteEntry, type RemoteSymlink } from "./fetch_list.ts";
+import type { SessionSource } from "./session_source.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import { fileKind, stat } from "./sftp_files.ts";
 
@@ -31,7 +33,7 @@ const AT_ONCE = 16;
  *   `interrupted`
  */
 export async function fetchFromHost(
-  sftp: SftpClient,
+  source: SessionSource | SftpClient,
   remote: string,
   local: string,
   options: CopyOptions = {},
@@ -39,6 +41,8 @@ export async function fetchFromHost(
   const run = new CopyRun(options);
   run.signal.throwIfAborted();
   local = localPath(local, WHAT);
+  await using peer = new CopyPeer(source);
+  const sftp = await peer.sftp(run.signal);
   const path = await remotePath(sftp, remote, WHAT, run.signal);
   const where = `${sftp.where}:${remote}`;
   const attributes = await stat(sftp, path, true, { signal: run.signal }).catch(async (error) => {

@@ -15,6 +15,7 @@ import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import type { ExecOptions, ExecResult } from "./exec_options.ts";
 import { OutputCollector } from "./output_collector.ts";
 import { RemoteProcess, type RemoteStatus } from "./remote_process.ts";
+import type { SessionSource } from "./session_source.ts";
 
 /** What a spawned command may be given; its standard input is the process's `stdin`. */
 export type SpawnOptions = Omit<ExecOptions, "stdin">;
@@ -103,6 +104,18 @@ export class Host implements AsyncDisposable {
     })();
   }
 
+  /** Sessions for copies. One object for the host's life: what is learned of its account is kept by it. */
+  readonly #bulk: SessionSource = ((host: Host) => ({
+    open: (signal?: AbortSignal) => host.#session(signal),
+    // Half of what the server allows: commands beside a copy find sessions, too.
+    get parallel() {
+      return Math.max(1, Math.floor(host.#gate.limit / 2));
+    },
+    get where() {
+      return host.where;
+    },
+  }))(this);
+
   /** `user@host:port`. */
   get where(): string {
     return this.target.where;
@@ -184,12 +197,8 @@ export class Host implements AsyncDisposable {
    * be copied is left out and named in the `CopyError` at the end.
    */
   async copy(local: string, remote: string, options: CopyOptions = {}): Promise<CopyResult> {
-    const [{ openSftp }, { copyToHost }] = await Promise.all([
-      import("./sftp_session.ts"),
-      import("./copy.ts"),
-    ]);
-    await using sftp = await openSftp(await this.#session(options.signal), options.signal);
-    return await copyToHost(sftp, local, remote, options);
+    const { copyToHost } = await import("./copy.ts");
+    return await copyToHost(this.#bulk, local, remote, options);
   }
 
   /**
@@ -197,12 +206,8 @@ export class Host implements AsyncDisposable {
    * is ever written outside `local`, whatever names the server sends. Throws `CopyError`.
    */
   async fetch(remote: string, local: string, options: CopyOptions = {}): Promise<CopyResult> {
-    const [{ openSftp }, { fetchFromHost }] = await Promise.all([
-      import("./sftp_session.ts"),
-      import("./fetch.ts"),
-    ]);
-    await using sftp = await openSftp(await this.#session(options.signal), options.signal);
-    return await fetchFromHost(sftp, remote, local, options);
+    const { fetchFromHost } = await import("./fetch.ts");
+    return await fetchFromHost(this.#bulk, remote, local, options);
   }
 
   /**

@@ -1,0 +1,73 @@
+import { CopyShell } from "./copy_shell.ts";
+import type { SessionSource } from "./session_source.ts";
+import { SftpClient } from "./sftp_client.ts";
+import { openSftp } from "./sftp_session.ts";
+
+/** Sources whose accounts run no shell that we can use: not asked again. */
+const withoutShell = new WeakSet<SessionSource>();
+
+/**
+ * The other side of one copy: its sessions, opened when they are needed, and ended with it. Made from a source of
+ * sessions, or from an SFTP client that somebody else owns: then there is nothing but that.
+ */
+export class CopyPeer implements AsyncDisposable {
+  readonly where: string;
+  readonly #source: SessionSource | undefined;
+  readonly #given: SftpClient | undefined;
+  readonly #clients: Promise<SftpClient>[] = [];
+  readonly #shells = new Set<CopyShell>();
+
+  constructor(source: SessionSource | SftpClient) {
+    this.where = source.where;
+    if (source instanceof SftpClient) this.#given = source;
+    else this.#source = source;
+  }
+
+  /** SFTP clients that it may have at once. */
+  get parallel(): number {
+    return this.#source === undefined ? 1 : Math.max(1, this.#source.parallel - this.#shells.size);
+  }
+
+  /** Whether a script may be tried. */
+  get hasShell(): boolean {
+    return this.#source !== undefined && !withoutShell.has(this.#source);
+  }
+
+  /** Runs a script of ours; see {@linkcode CopyShell}. Undefined where the account has only SFTP, or no usable shell. */
+  async shell(script: string, words: readonly string[], signal: AbortSignal): Promise<CopyShell | undefined> {
+    if (!this.hasShell) return undefined;
+    const shell = await CopyShell.start(await this.#source!.open(signal), script, words, signal);
+    if ("sftp" in shell) {
+      withoutShell.add(this.#source!);
+      if (shell.sftp) this.#clients.push(Promise.resolve(shell.sftp));
+      return undefined;
+    }
+    this.#shells.add(shell);
+    shell.ended.then(() => this.#shells.delete(shell));
+    return shell;
+  }
+
+  /** The first SFTP client; opened when it is first asked for. */
+  sftp(signal?: AbortSignal): Promise<SftpClient> {
+    return this.#given ? Promise.resolve(this.#given) : this.client(0, signal);
+  }
+
+  /** One of several clients, `index` from 0 to `parallel` − 1. */
+  client(index: number, signal?: AbortSignal): Promise<SftpClient> {
+    if (this.#given) return Promise.resolve(this.#given);
+    const opening = this.#clients[index] ??= (async () => {
+      return await openSftp(await this.#source!.open(signal), signal);
+    })();
+    opening.catch(() => {}); // the caller's to see
+    return opening;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const shell of this.#shells) shell.close();
+    const clients = await Promise.allSettled(this.#clients.filter((client) => client !== undefined));
+    await Promise.all([
+      ...[...this.#shells].map((shell) => shell.ended),
+      ...clients.map((end) => end.status === "fulfilled" ? end.value[Symbol.asyncDispose]() : undefined),
+    ]);
+  }
+}

@@ -1,0 +1,11 @@
+import type { Session } from "../channel/session.ts";
+
+/** Where a copy gets its sessions from: a host's connection, or a lane of its own for bulk. */
+export interface SessionSource {
+  /** Opens a session, when its turn has come. */
+  open(signal?: AbortSignal): Promise<Session>;
+  /** Sessions that it may hold at once; at least 1. */
+  readonly parallel: number;
+  /** Where they lead, for messages: `deploy@web1:22`. */
+  readonly where: string;
+}
