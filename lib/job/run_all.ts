@@ -19,6 +19,8 @@ export interface RunPlanOptions {
   readonly signal?: AbortSignal;
   /** Before the first retry of a step, doubling with each up to 10 s; default 1000. */
   readonly retryDelayMs?: number;
+  /** Whether consecutive steps of a host travel together where they may; default true. */
+  readonly fuse?: boolean;
   /** The journal of the run, and what an earlier sitting of it did already. */
   readonly ledger?: StepLedger;
   /** Looks at the plan before anything is contacted: opens the journal, leaves out what is done. */
@@ -40,7 +42,7 @@ export async function runAll(
   options: RunPlanOptions & { readonly signal: AbortSignal },
   tell: (event: RunEvent) => Promise<void>,
 ): Promise<RunResult> {
-  const { connect, signal, retryDelayMs = 1000, ledger } = options;
+  const { connect, signal, retryDelayMs = 1000, ledger, fuse } = options;
   // The journal first: a step is begun when its `step-start` has been told, and by then its start must be on disk.
   const emit = ledger === undefined ? tell : async (event: RunEvent) => {
     await ledger.note(event);
@@ -72,7 +74,7 @@ export async function runAll(
   const work = async (host: PlannedHost) => {
     const reason = stopReason();
     const result = reason === undefined
-      ? await runHost(host, { connect, signal, retryDelayMs, emit, ledger })
+      ? await runHost(host, { connect, signal, retryDelayMs, emit, ledger, fuse })
       : await skip(host, reason, emit);
     results.set(host.host, result);
     tally[result.status]++;

@@ -1,6 +1,7 @@
 import { CarpoolError } from "../base/errors.ts";
 import type { HostEndEvent, HostStatus, RunEvent } from "../base/run_event.ts";
 import type { CloseInfo } from "../channel/link.ts";
+import { type ActionResult, Fusion } from "./fusion/fusion.ts";
 import type { JobConnect, JobHost } from "./job_host.ts";
 import { actionsOf, type PlannedHost, type PlannedStep } from "./plan.ts";
 import type { StepLedger } from "./resume.ts";
@@ -16,6 +17,8 @@ export interface HostContext {
   readonly retryDelayMs: number;
   emit(event: RunEvent): Promise<void>;
   readonly ledger?: StepLedger;
+  /** Whether consecutive steps travel together where they may; default true. */
+  readonly fuse?: boolean;
 }
 
 /** Connects to a host once, runs its steps in order, stops at the first that is not ok. Never rejects for what a host does. */
@@ -60,9 +63,12 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
     connection: () => line.get(),
     ledger: context.ledger,
   };
-  for (const step of planned.steps) {
+  const fusion = new Fusion(steps, context.fuse ?? true);
+  for (let next = 0; next < planned.steps.length;) {
     if (signal.aborted) return await end("interrupted", "stopped from here");
-    const results = await runPlanned(step, steps);
+    const fused = await fusion.run(planned.steps.slice(next));
+    const results = fused ?? await runPlanned(planned.steps[next]!, steps);
+    next += fused?.length ?? 1;
     results.forEach(({ result }) => count(result));
     const bad = results.find(({ result }) => result.status !== "ok" && result.status !== "skipped");
     if (!bad || bad.result.status === "skipped") continue;
@@ -72,7 +78,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
   return await end("ok");
 }
 
-async function runPlanned(step: PlannedStep, context: StepContext) {
+async function runPlanned(step: PlannedStep, context: StepContext): Promise<readonly ActionResult[]> {
   const actions = step.kind === "parallel" ? step.steps : [step];
   return await Promise.all(actions.map(async (action) => ({
     step: action.step,
