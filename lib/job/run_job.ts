@@ -14,6 +14,8 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
   readonly parallel?: number;
   /** Before the first retry of a step, in milliseconds, doubling with each up to 10 s; default 1000. */
   readonly retryDelayMs?: number;
+  /** Whether consecutive steps of a host travel together, in one session, where they may; default true. */
+  readonly fuse?: boolean;
   /** @ignore Instead of `connect` of this module, for tests. */
   readonly connect?: JobConnect;
   /** @ignore Looks at the plan before anything is contacted. */
@@ -30,7 +32,7 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
  * ```
  */
 export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): JobRun {
-  const { hosts, inventory, cwd, parallel, retryDelayMs, connect, signal, prepare, ...connectOptions } =
+  const { hosts, inventory, cwd, parallel, retryDelayMs, fuse, connect, signal, prepare, ...connectOptions } =
     options;
   const plan = async (): Promise<Plan> => {
     const { makePlan } = await import("./make_plan.ts");
@@ -38,7 +40,13 @@ export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): J
     if (connect === undefined) await checkConfig(made, connectOptions);
     return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
   };
-  return new JobRun(plan, { signal, retryDelayMs, prepare, connect: connect ?? connectWith(connectOptions) });
+  return new JobRun(plan, {
+    signal,
+    retryDelayMs,
+    fuse,
+    prepare,
+    connect: connect ?? connectWith(connectOptions),
+  });
 }
 
 /**
