@@ -1,7 +1,18 @@
+import { findRun, RunJournal } from "../job/journal.ts";
 import { loadJob } from "../job/load.ts";
 import { runJob } from "../job/run_job.ts";
-import { helpSpec, readArguments } from "./arguments.ts";
+import { type CommandLine, helpSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import {
+  argsToKeep,
+  checkVars,
+  journalOptionHelp,
+  journalOptionSpecs,
+  overlay,
+  type ResumeRequest,
+  resumeRequestOf,
+} from "./journal_options.ts";
+import { JournalledRun, type Resumed } from "./run_with_journal.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { taskOf, taskOptionHelp, taskOptionSpecs } from "./task_options.ts";
 import { Interrupts, outputOf, outputSpec, reporterFor } from "./terminal.ts";
@@ -9,6 +20,7 @@ import { write } from "./write.ts";
 
 const help = `\
 carpool run <task> [options]: run a job over its hosts, one connection each
+carpool run --resume[=RUN]: go on with a run that broke off or failed
 
 The task is a name in tasks/ (.yaml, .yml, .ts) or a path. Hosts run in parallel; on each host the
 steps run in order, until the first that fails. Local paths are relative to the current directory.
@@ -16,28 +28,75 @@ steps run in order, until the first that fails. Local paths are relative to the 
 ${taskOptionHelp}
   --output FORMAT        auto, lines, or json (one event a line)
 
+${journalOptionHelp}
+
 ${targetOptionHelp}
+
+Ctrl-C ends the remote commands too; a second one leaves at once.
 
 Examples:
   carpool run uptime --hosts 'web[01-20]'
   carpool run tasks/deploy.yaml --hosts @web --parallel 5
   carpool run deploy --output json > run.jsonl
+  carpool run --resume
 `;
+
+const specs = [
+  ...taskOptionSpecs,
+  ...journalOptionSpecs,
+  outputSpec,
+  ...targetOptionSpecs,
+  helpSpec,
+];
 
 /** `carpool run`. */
 export async function run(args: readonly string[]): Promise<number> {
-  const specs = [...taskOptionSpecs, outputSpec, ...targetOptionSpecs, helpSpec];
-  const line = await readArguments("run", args, specs);
-  if (line.flag("help")) {
+  const given = await readArguments("run", args, specs);
+  if (given.flag("help")) {
     write(help, "stdout");
     return exitStatus.ok;
   }
+  const request = resumeRequestOf(given);
+  const resumed = request && await takeUp(request, given);
+  using _held = resumed?.journal;
+  const line = resumed?.line ?? given;
   const { task, parallel, options } = taskOf("run", line);
   const target = targetOptionsOf("run", line);
   const reporter = await reporterFor(outputOf("run", line), { style: "run", verbose: line.flag("verbose") });
   const job = await loadJob(task);
   using interrupts = new Interrupts();
-  const running = runJob(job, { ...options, ...target, parallel, signal: interrupts.signal });
-  for await (const event of running) reporter.event(event);
+  const { signal } = interrupts;
+  await using journalled = line.flag("no-journal")
+    ? undefined
+    : new JournalledRun({ ...argsToKeep(line, specs), signal }, resumed);
+  const running = runJob(job, { ...options, ...target, parallel, signal, prepare: journalled?.prepare });
+  for await (const event of running) {
+    reporter.event(event);
+    journalled?.tellHowToGoOn(event);
+  }
   return exitStatusOf(await running.result);
+}
+
+/** The run that is meant, and the command line that it was begun with, under the one that was given now. */
+async function takeUp(
+  request: ResumeRequest,
+  given: CommandLine,
+): Promise<Resumed & { readonly line: CommandLine }> {
+  const task = request.task === undefined ? undefined : (await loadJob(request.task)).file;
+  const id = await findRun({ id: request.id, task: task && await Deno.realPath(task) });
+  const { journal, state } = await RunJournal.reopen(id);
+  try {
+    checkVars(given, state);
+    const { run } = state;
+    if (run.task === null) {
+      throw usage("run", id, "its job was written in code", "resume it from there");
+    }
+    // Everything that the run was told by relative paths is found again.
+    Deno.chdir(run.cwd);
+    const earlier = await readArguments("run", [run.task, ...run.args], specs);
+    return { request, journal, state, line: overlay(given, earlier) };
+  } catch (error) {
+    journal[Symbol.dispose]();
+    throw error;
+  }
 }
