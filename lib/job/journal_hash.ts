@@ -1,6 +1,6 @@
 import { join } from "../deps/node_path.ts";
 import { makeJournalDirectory } from "./journal_place.ts";
-import { actionsOf, type Plan, type PlannedAction } from "./plan.ts";
+import { actionsOf, type Plan } from "./plan.ts";
 
 /** What about a step may change without it being another step: how it is called and how patiently it is tried. */
 const notInput: ReadonlySet<string> = new Set([
@@ -38,7 +38,8 @@ export async function hashInputs(plan: Plan, directory: string): Promise<HashOf>
   };
   await Promise.all(plan.hosts.flatMap(({ host, steps }) =>
     actionsOf(steps).map(async (action) => {
-      const path = localSource(action);
+      // What scripts and templates take along is in the plan itself.
+      const path = action.kind === "copy" ? action.from : undefined;
       const input = Object.entries(action).filter(([name]) => !notInput.has(name));
       const text = JSON.stringify(input, (_, value: unknown) =>
         typeof value === "function" ? `${value}` : value) +
@@ -50,14 +51,6 @@ export async function hashInputs(plan: Plan, directory: string): Promise<HashOf>
     })
   ));
   return (host, step) => found.get(`${host}\0${step}`) ?? "";
-}
-
-/** The local file or tree that a step takes to the host. */
-function localSource(action: PlannedAction): string | undefined {
-  const { kind } = action;
-  const fields = action as { readonly from?: unknown; readonly file?: unknown; readonly script?: unknown };
-  if (kind === "fetch") return undefined;
-  return [fields.from, fields.file, fields.script].find((path) => typeof path === "string");
 }
 
 /** A file or tree in a few words that change when it does. */

@@ -1,0 +1,94 @@
+import type { RunEvent } from "../base/run_event.ts";
+import { RunJournal } from "../job/journal.ts";
+import { hashInputs } from "../job/journal_hash.ts";
+import { journalDirectory } from "../job/journal_place.ts";
+import type { JournalState } from "../job/journal_record.ts";
+import { type Remainder, remainderOf, RunLedger } from "../job/resume.ts";
+import type { PreparePlan } from "../job/run_all.ts";
+import { plainText } from "../report/plain_text.ts";
+import { hasTerminal, TerminalPrompter } from "../target/terminal_prompter.ts";
+import type { ResumeRequest } from "./journal_options.ts";
+import { write } from "./write.ts";
+
+/** What a run's journal is made from. */
+export interface JournalSetup {
+  /** As the command line named it; kept so that a resumed run finds it. */
+  readonly args: readonly string[];
+  readonly vars: readonly string[];
+  /** Gives up waiting for an answer. */
+  readonly signal: AbortSignal;
+}
+
+/** An earlier sitting of the run that is taken up. */
+export interface Resumed {
+  readonly request: ResumeRequest;
+  readonly journal: RunJournal;
+  readonly state: JournalState;
+}
+
+/** Holds the journal of one run from its plan to its end. */
+export class JournalledRun implements AsyncDisposable {
+  readonly #setup: JournalSetup;
+  readonly #resumed: Resumed | undefined;
+  #journal: RunJournal | undefined;
+  /** Nothing was left to do. */
+  nothingLeft = false;
+
+  constructor(setup: JournalSetup, resumed?: Resumed) {
+    this.#setup = setup;
+    this.#resumed = resumed;
+    this.#journal = resumed?.journal;
+  }
+
+  /** Opens the journal, and leaves out of the plan what is done. */
+  readonly prepare: PreparePlan = async (plan) => {
+    const directory = journalDirectory();
+    if (this.#resumed === undefined) {
+      const { args, vars } = this.#setup;
+      const hosts = plan.hosts.map(({ host }) => host);
+      const task = plan.file === undefined ? null : await Deno.realPath(plan.file);
+      const description = { job: plan.job, task, cwd: Deno.cwd(), args, vars, hosts };
+      this.#journal = await RunJournal.create(description, directory);
+      return { plan, ledger: new RunLedger(this.#journal, await hashInputs(plan, directory)) };
+    }
+    const { request, journal, state } = this.#resumed;
+    const hashOf = await hashInputs(plan, directory);
+    const { scope } = request;
+    let left = remainderOf(plan, state, hashOf, { scope, policy: request.policy });
+    if (left.doubtful.length > 0 && await this.#mayRepeat(left)) {
+      left = remainderOf(plan, state, hashOf, { scope, policy: "retry" });
+    }
+    this.nothingLeft = left.plan.hosts.length === 0;
+    const count = `${left.plan.hosts.length} of ${plan.hosts.length} hosts left`;
+    write(`carpool: resuming run ${journal.id} (${plainText(plan.job)}): ${count}\n`, "stderr");
+    await journal.commit({ type: "resumed", atMs: Date.now() });
+    return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.decisions) };
+  };
+
+  /** Asks on the terminal, where there is one, whether steps that may have run are to run again. */
+  async #mayRepeat({ doubtful }: Remainder): Promise<boolean> {
+    if (!hasTerminal()) return false;
+    const shown = doubtful.slice(0, 10).map(({ host, step, title }) => `  ${host}: ${step} ${title}\n`);
+    const more = doubtful.length > 10 ? `  and ${doubtful.length - 10} more\n` : "";
+    write(
+      plainText(
+        `These were under way when the run broke off; they may or may not have run:\n${
+          shown.join("")
+        }${more}`,
+      ),
+      "stderr",
+    );
+    const answer = await new TerminalPrompter().line("Run them again? [y/N] ", this.#setup.signal);
+    return /^y(es)?$/i.test(answer?.trim() ?? "");
+  }
+
+  /** Says how to go on with a run that did not end well. */
+  tellHowToGoOn(event: RunEvent): void {
+    if (event.type !== "run-end" || event.status === "ok" || this.#journal === undefined) return;
+    write(`carpool: to go on: carpool run --resume=${this.#journal.id}\n`, "stderr");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#journal?.close();
+  }
+}
