@@ -85,7 +85,7 @@ export class ReceiveWindow {
     const { bytes } = this.#size;
     // With everything granted under way, one round brings one window; less, where the sender had no more.
     const limited = this.#bytes >= 0.6 * bytes && this.#unread <= bytes / 2;
-    this.#size.round({ rttMs, bytes: this.#bytes, limited });
+    this.#size.round({ rttMs, bytes: this.#bytes, ms: rttMs, limited });
     this.#bytes = 0;
     return this.#grant();
   }

@@ -11,15 +11,14 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const PROBE_AFTER_BYTES = 256 * 1024;
 
 /** So many probes are under way with a full window, and none is worth less than this. */
-const PROBES_PER_WINDOW = 8;
-const MIN_PROBE_BYTES = 32 * 1024;
+const PROBES_PER_WINDOW = 16;
+const MIN_PROBE_BYTES = 16 * 1024;
 
 /** Room for less than this is none: crumbs cost a packet each. */
-const MIN_ROOM_BYTES = 16 * 1024;
+const MIN_ROOM_BYTES = 8 * 1024;
 
 interface Probe {
   readonly sentBytes: number;
-  readonly confirmedBytes: number;
   readonly atMs: number;
 }
 
@@ -37,6 +36,7 @@ export class SendWindow {
   #probedAt = 0;
   #limited = false;
   #roundBeganAtMs = -Infinity;
+  #confirmedBefore = 0;
   #unlimited = false;
 
   constructor(
@@ -85,11 +85,7 @@ export class SendWindow {
   /** A probe is on its way. */
   probed(): void {
     this.#probedAt = this.#sent;
-    this.#probes.push({
-      sentBytes: this.#sent,
-      confirmedBytes: this.#confirmed,
-      atMs: this.#roundTrip.now(),
-    });
+    this.#probes.push({ sentBytes: this.#sent, atMs: this.#roundTrip.now() });
   }
 
   /** The answer to the oldest probe has come. */
@@ -97,15 +93,17 @@ export class SendWindow {
     const probe = this.#probes.shift();
     if (probe === undefined) return;
     this.#confirmed = probe.sentBytes;
-    // Rounds do not overlap: each one sees what the last one has led to.
-    if (probe.atMs < this.#roundBeganAtMs) return;
     const now = this.#roundTrip.now();
-    this.#size.round({
-      rttMs: now - probe.atMs,
-      bytes: this.#confirmed - probe.confirmedBytes,
-      limited: this.#limited,
-    });
+    const rttMs = now - probe.atMs;
+    // Rounds do not overlap: each one sees what the last one has led to. The first has nothing to be measured from.
+    if (probe.atMs < this.#roundBeganAtMs) return;
+    if (this.#roundBeganAtMs === -Infinity) this.#roundTrip.seen(rttMs);
+    else {
+      const [bytes, ms] = [this.#confirmed - this.#confirmedBefore, now - this.#roundBeganAtMs];
+      this.#size.round({ rttMs, bytes, ms, limited: this.#limited });
+    }
     this.#limited = false;
+    this.#confirmedBefore = this.#confirmed;
     this.#roundBeganAtMs = now;
   }
 

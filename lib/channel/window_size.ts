@@ -8,6 +8,9 @@ const QUEUE_PART = 0.1;
 const MIN_QUEUE_MS = 4;
 const MAX_QUEUE_MS = 20;
 
+/** A window that shows no queue grows by this each round, one that shows too much shrinks by no more. */
+const STEP = 1.125;
+
 /** The best rate of so many rounds counts: one that was short by chance must not make the window smaller. */
 const RATES = 8;
 
@@ -17,17 +20,18 @@ const DRAIN_ROUNDS = 2;
 /** A probe on a channel and its answer, with what passed in between. */
 export interface Round {
   readonly rttMs: number;
-  /** Bytes that arrived (of a push: were confirmed) meanwhile. */
+  /** Bytes that arrived (of a push: were confirmed) within `ms`. */
   readonly bytes: number;
+  readonly ms: number;
   /** Whether the window was what held the sender back. A round in which it had nothing to send teaches nothing. */
   readonly limited: boolean;
 }
 
 /**
  * How many bytes one channel may have under way, so that its pipe is full and the queue in front of its narrowest part
- * is not: what goes through at the best rate seen, in the shortest round trip and a little more. (The idea is that of
- * TCP Vegas and BBR: a queue shows as a round trip that grows while the rate does not.) It doubles each round until
- * the queue shows for the first time.
+ * is not. The idea is that of TCP Vegas and BBR: a queue shows as a round trip that grows while the rate does not.
+ * The window grows while no queue shows (doubling, at first), and else goes towards what passes at the best rate seen
+ * lately in the shortest round trip and a little more: so a round trip that was long by chance does no harm.
  */
 export class WindowSize {
   readonly #roundTrip: RoundTrip;
@@ -62,7 +66,7 @@ export class WindowSize {
   }
 
   /** Learns from a round. */
-  round({ rttMs, bytes, limited }: Round): void {
+  round({ rttMs, bytes, ms, limited }: Round): void {
     this.#rounds++;
     this.#roundTrip.seen(rttMs);
     if (this.#draining > 0) {
@@ -72,11 +76,12 @@ export class WindowSize {
     if (!limited) return;
     const minMs = this.#roundTrip.minMs ?? rttMs;
     const queueMs = Math.min(Math.max(minMs * QUEUE_PART, MIN_QUEUE_MS), MAX_QUEUE_MS);
-    this.#rates.push(bytes / Math.max(rttMs, 0.01));
+    this.#rates.push(bytes / Math.max(ms, 0.01));
     if (this.#rates.length > RATES) this.#rates.shift();
-    if (this.#startingUp && rttMs < minMs + queueMs) return this.#set(this.#bytes * 2);
+    if (rttMs < minMs + queueMs) return this.#set(this.#bytes * (this.#startingUp ? 2 : STEP));
+    const pipe = Math.max(...this.#rates) * (minMs + queueMs);
+    this.#set(this.#startingUp ? pipe : Math.max(this.#bytes / STEP, pipe));
     this.#startingUp = false;
-    this.#set(Math.max(...this.#rates) * (minMs + queueMs));
     this.#roundTrip.pipeBytes = this.#bytes;
     if (this.#roundTrip.stale) this.#draining = DRAIN_ROUNDS;
   }
