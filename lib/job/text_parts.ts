@@ -9,7 +9,7 @@ export interface OpenExpression {
 }
 
 /**
- * Splits text at `{{ expression }}`. `{{.` is no expression but the beginning of a Go template, as `docker ps --format
+ * Splits text at `{{ expression }}`. What begins with a dot is no expression but the beginning of a Go template, as `docker ps --format
  * '{{.Names}}'` has it. `}}` inside a string of the expression does not end it. An expression that ends in `| raw` is
  * put in as it is.
  *
@@ -33,9 +33,9 @@ export function textParts(text: string): readonly TextPart[] | OpenExpression {
       break;
     }
     plain += text.slice(at, open);
-    if (text[open + 2] === ".") {
-      plain += "{{.";
-      at = open + 3;
+    if (/^\s*\./.test(text.slice(open + 2, open + 20))) {
+      plain += "{{";
+      at = open + 2;
       continue;
     }
     const end = expressionEnd(text, open + 2);
