@@ -111,6 +111,7 @@ export class Channel {
   #early: ((handlers: ChannelHandlers) => void)[] = [];
   #state: ChannelState = "open";
   #closeReceived = false;
+  #answered = false;
   #eofReceived = false;
   #eofSent = false;
   #eofWanted = false;
@@ -138,6 +139,11 @@ export class Channel {
 
   get state(): ChannelState {
     return this.#state;
+  }
+
+  /** Whether the peer has answered a request: it has seen what was sent before that. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   /** Bytes that the peer is ready to receive now. */
@@ -354,6 +360,7 @@ export class Channel {
     if (this.#closeReceived) return;
     const reply = this.#replies.shift();
     if (reply === undefined) this.#violation("an answer to no request");
+    this.#answered = true;
     this.#owner.roundTrip.seen(this.#owner.roundTrip.now() - reply.sentAtMs);
     reply.resolve(success);
   }

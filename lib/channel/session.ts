@@ -162,7 +162,8 @@ export class Session {
    * answered it first (RFC 4254 §5.4), so nothing was started.
    */
   get #mayStartAnew(): boolean {
-    return this.#reopen !== undefined && !this.#closed && this.#report === undefined &&
+    return this.#reopen !== undefined && !this.#channel.answered && !this.#closed &&
+      this.#report === undefined &&
       this.#refused === undefined;
   }
 

@@ -27,10 +27,14 @@ export class Peer {
     return this.#arrived.length;
   }
 
+  /** The next message from the client, of whatever type. */
+  async any(): Promise<Uint8Array> {
+    return this.#arrived.shift() ?? await new Promise<Uint8Array>((resolve) => this.#waiting = resolve);
+  }
+
   /** The next message from the client; it must be of this type. */
   async next(type: number): Promise<Uint8Array> {
-    const payload = this.#arrived.shift() ??
-      await new Promise<Uint8Array>((resolve) => this.#waiting = resolve);
+    const payload = await this.any();
     assertEquals(payload[0], type, `message ${type} expected, ${payload[0]} came`);
     return payload;
   }
