@@ -12,7 +12,7 @@ const PROBE_AFTER_BYTES = 256 * 1024;
 
 /** So many probes are under way with a full window, and none is worth less than this. */
 const PROBES_PER_WINDOW = 16;
-const MIN_PROBE_BYTES = 16 * 1024;
+const MIN_PROBE_BYTES = 32 * 1024;
 
 /** Room for less than this is none: crumbs cost a packet each. */
 const MIN_ROOM_BYTES = 8 * 1024;
