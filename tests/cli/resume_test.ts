@@ -1,0 +1,171 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { type JournalState, readJournal } from "../../lib/job/journal_record.ts";
+import { KeeperWorld, until } from "../master/keeper_world.ts";
+
+/** 127.0.<block>.1 and on. */
+function addresses(count: number): string[] {
+  return Array.from({ length: count }, (_, n) => `127.0.${20 + Math.floor(n / 100)}.${1 + n % 100}`);
+}
+
+/** A step that leaves a mark of its own on its host: each run of it is one line. All hosts share one home here. */
+function mark(step: number): string {
+  return `set -- $SSH_CONNECTION; echo ${step} >> marks/$3`;
+}
+
+/** How often each step ran, by host. */
+function marks(world: KeeperWorld): Map<string, Record<string, number>> {
+  const found = new Map<string, Record<string, number>>();
+  const directory = join(world.sshd.home, "marks");
+  for (const { name } of Deno.readDirSync(directory)) {
+    const counts: Record<string, number> = {};
+    for (const step of Deno.readTextFileSync(join(directory, name)).trim().split("\n")) {
+      counts[step] = (counts[step] ?? 0) + 1;
+    }
+    found.set(name, counts);
+  }
+  return found;
+}
+
+async function journals(
+  world: KeeperWorld,
+): Promise<{ readonly id: string; readonly state: JournalState }[]> {
+  const directory = join(world.home.path, ".local/state/carpool/runs");
+  const names = [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) =>
+    name.endsWith(".jsonl")
+  );
+  return await Promise.all(
+    names.sort().map(async (name) => {
+      const state = readJournal(await Deno.readFile(join(directory, name)));
+      assert("run" in state);
+      return { id: name.replace(/\.jsonl$/, ""), state };
+    }),
+  );
+}
+
+/** `host step` of all that a journal knows to have succeeded. */
+function succeeded({ steps }: JournalState): Set<string> {
+  return new Set(
+    [...steps].flatMap(([host, known]) =>
+      [...known].filter(([, { status }]) => status === "ok").map(([step]) => `${host} ${step}`)
+    ),
+  );
+}
+
+async function marksDirectory(world: KeeperWorld): Promise<void> {
+  await Deno.mkdir(join(world.sshd.home, "marks"));
+  await Deno.chmod(join(world.sshd.home, "marks"), 0o777);
+}
+
+for (const fuse of [[], ["--no-fuse"]]) {
+  const how = fuse.length > 0 ? "each step by itself" : "steps together";
+  Deno.test(`resume finishes a run of 200 hosts whose runner was killed (${how}), and no step known to have succeeded runs twice`, async () => {
+    const hosts = addresses(200);
+    await using world = await KeeperWorld.make({ hosts });
+    await marksDirectory(world);
+    const steps = [1, 2, 3, 4, 5].map((step) => `  - exec: ${mark(step)}\n`).join("");
+    await world.home.write("tasks/mark.yaml", `hosts: [${hosts.join(", ")}]\nsteps:\n${steps}`);
+    const carpool = (
+      ...args: string[]
+    ) => ["run", "-F", world.configFile, "--output", "json", ...fuse, ...args];
+    const options = { cwd: world.home.path, deadlineMs: 240_000 };
+    const begun = () => [...Deno.readDirSync(join(world.sshd.home, "marks"))].length;
+    {
+      await using running = world.start(carpool("mark"), options);
+      await until(() => begun() >= 80);
+      running.kill("SIGKILL");
+      const { signal } = await running.finished;
+      assertEquals(signal, "SIGKILL");
+    }
+    const [{ id, state }] = await journals(world);
+    const known = succeeded(state);
+    assertEquals(state.end, undefined);
+    assert(known.size > 0 && known.size < 1000, `${known.size} steps known`);
+    // What was under way may be ending on the hosts only now.
+    await until(() => world.sshd.processes().every((pid) => !commandOf(pid).includes("marks")));
+    const before = marks(world);
+
+    const asked = await world.run(carpool("--resume"), options);
+    assertStringIncludes(asked.stderr, `resuming run ${id}`);
+    const after = marks(world);
+    const doubtful = new Set(
+      [...state.steps].flatMap(([host, of]) =>
+        [...of].some(([, { status }]) => status === "started") ? [host] : []
+      ),
+    );
+    assertEquals(asked.code, doubtful.size > 0 ? 1 : 0);
+    for (const host of hosts) {
+      // Nothing was repeated unasked; a host with a step in doubt stands where it stood.
+      if (doubtful.has(host)) assertEquals(after.get(host), before.get(host), host);
+      else assertEquals(after.get(host), { 1: 1, 2: 1, 3: 1, 4: 1, 5: 1 }, host);
+    }
+
+    const finished = await world.run(carpool(`--resume=${id}`, "--retry-unknown"), options);
+    assertEquals(finished.code, 0, finished.stderr);
+    for (const [host, counts] of marks(world)) {
+      assertEquals(Object.keys(counts), ["1", "2", "3", "4", "5"], host);
+      for (const [step, count] of Object.entries(counts)) {
+        assert(count === 1 || !known.has(`${host} ${step}`), `${host} ${step} ran ${count} times`);
+      }
+    }
+    assertEquals([...marks(world).keys()].length, 200);
+    const [{ state: last }] = await journals(world);
+    assertEquals([last.end, succeeded(last).size], ["ok", 1000]);
+  });
+}
+
+function commandOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  } catch {
+    return "";
+  }
+}
+
+Deno.test("resume finds the task, its hosts and its options by itself, from another directory", async () => {
+  await using world = await KeeperWorld.make({ hosts: ["127.0.0.2", "127.0.0.3"] });
+  await marksDirectory(world);
+  const steps = `  - exec: ${mark(1)}\n  - exec: ${mark(2)}; test -e marks/go\n  - exec: ${mark(3)}\n`;
+  await world.home.write("tasks/mark.yaml", `steps:\n${steps}`);
+  const hosts = ["--hosts", "127.0.0.2", "--hosts", "127.0.0.3", "--parallel", "1"];
+  const first = await world.run(["run", "mark", "-F", world.configFile, ...hosts], { cwd: world.home.path });
+  assertEquals(first.code, 1);
+  const [{ id, state }] = await journals(world);
+  assertStringIncludes(first.stderr, `to go on: carpool run --resume=${id}`);
+  assertEquals(state.run.args.includes("--parallel=1"), true);
+  await Deno.writeTextFile(join(world.sshd.home, "marks", "go"), "");
+  const again = await world.run(["run", "--resume"], { cwd: join(world.home.path, "tmp") });
+  assertEquals([again.code, again.stderr], [0, `carpool: resuming run ${id} (mark): 2 of 2 hosts left\n`]);
+  await Deno.remove(join(world.sshd.home, "marks", "go"));
+  const counts = marks(world);
+  assertEquals([counts.get("127.0.0.2"), counts.get("127.0.0.3")], Array(2).fill({ 1: 1, 2: 2, 3: 1 }));
+  const nothing = await world.run(["run", "--resume"]);
+  assertEquals(nothing.code, 2);
+  assertStringIncludes(nothing.stderr, "no run is left unfinished");
+});
+
+Deno.test("wrong use of resume is told and nothing is contacted", async () => {
+  await using world = await KeeperWorld.make();
+  const say = async (...args: string[]) => {
+    const { code, stderr } = await world.run(["run", ...args], { cwd: world.home.path });
+    return [code, stderr.replace(/^carpool: /, "").trim()];
+  };
+  const cannot = "Cannot read the command line";
+  assertEquals(await say("--retry-unknown", "x"), [
+    2,
+    `${cannot}: --retry-unknown: it goes with --resume or --retry-failed; see carpool run --help`,
+  ]);
+  assertEquals(await say("--resume=../x"), [
+    2,
+    `${cannot}: ../x: that is not the name of a run; carpool runs lists them`,
+  ]);
+  assertEquals(await say("--resume=20260101-000000-abcd"), [
+    2,
+    "Cannot find the run to resume: 20260101-000000-abcd: there is no such run; carpool runs lists them",
+  ]);
+  assertEquals(await say("--resume", "--retry-failed"), [
+    2,
+    `${cannot}: --retry-failed: it goes without --resume; see carpool run --help`,
+  ]);
+  assertEquals(world.sshd.connections(), 0);
+});
