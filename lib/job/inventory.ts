@@ -1,106 +1,40 @@
-import { JobFileError, TargetError, UsageError } from "../base/errors.ts";
-import { explainMissingPackage } from "../base/load_package.ts";
-import { nearestName } from "../base/nearest_name.ts";
-import { dirname, join, resolve } from "../deps/node_path.ts";
+import { parseDestination } from "../target/destination.ts";
+import { type HostNames, type HostSet, hostsOf, nameOf } from "../target/host_pattern.ts";
+import type { TargetOptions } from "../target/target.ts";
+import { ansibleOptions } from "./ansible_options.ts";
+import { parentsOf } from "./inventory_groups.ts";
 
-const what = "Cannot use the inventory";
+/** Variables by name: text, numbers, lists, whatever the inventory says. */
+export type HostVars = Readonly<Record<string, unknown>>;
 
-/** Groups of hosts by name; a member may be another group. */
-export interface Inventory {
-  /** The file, for messages; undefined where there is none. */
+/** What an inventory says of a group or a host. */
+export interface InventorySettings {
+  readonly vars: HostVars;
+  /** How to connect. */
+  readonly options: TargetOptions;
+}
+
+/** What belongs to a group: a pattern as written, or a host or a group and nothing else. */
+export type GroupMember =
+  | { readonly kind: "pattern"; readonly text: string }
+  | { readonly kind: "host"; readonly name: string }
+  | { readonly kind: "group"; readonly name: string };
+
+/** A group as its file has it. */
+export interface InventoryGroup extends InventorySettings {
+  readonly members: readonly GroupMember[];
+}
+
+/** What an inventory file says, whatever it is written in. */
+export interface InventoryContent {
+  /** The file, or the name of the source, for messages; undefined where there is none. */
   readonly file: string | undefined;
-  readonly groups: ReadonlyMap<string, readonly string[]>;
-}
-
-/** No groups at all. */
-export const emptyInventory: Inventory = { file: undefined, groups: new Map() };
-
-/** Where an inventory may lie. */
-export interface InventoryPlaces {
-  /** The file the user named; it must exist. */
-  readonly inventory?: string;
-  /** `inventory.yaml` or `inventory.yml` beside this file is taken before the one in `cwd`. */
-  readonly taskFile?: string;
-  /** Default: the current directory. */
-  readonly cwd?: string;
-}
-
-/**
- * Reads the inventory that the user named, or that lies beside the task file or in the current directory; an empty one
- * where there is none.
- *
- * @throws {JobFileError} naming line, column, what was found and what is allowed.
- */
-export async function loadInventory(places: InventoryPlaces = {}): Promise<Inventory> {
-  const cwd = places.cwd ?? Deno.cwd();
-  const names = ["inventory.yaml", "inventory.yml"];
-  const folders = [...(places.taskFile === undefined ? [] : [dirname(places.taskFile)]), "."];
-  const candidates = places.inventory === undefined
-    ? folders.flatMap((folder) => names.map((name) => join(folder, name)))
-    : [places.inventory];
-  for (const file of candidates) {
-    let bytes: Uint8Array;
-    try {
-      bytes = await Deno.readFile(resolve(cwd, file));
-    } catch (cause) {
-      const missing = cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory;
-      if (missing && places.inventory === undefined) continue;
-      const why = missing ? "no such file" : cause instanceof Error ? cause.message : String(cause);
-      throw new JobFileError({ what, where: file, why, cause });
-    }
-    const inventory = await readInventory(bytes, file, places.inventory !== undefined);
-    if (inventory) return inventory;
-  }
-  return emptyInventory;
-}
-
-/** Undefined for a file that nobody named and that is not ours: other programs have an inventory.yaml too. */
-async function readInventory(
-  bytes: Uint8Array,
-  file: string,
-  named: boolean,
-): Promise<Inventory | undefined> {
-  const [{ readYaml }, { checkWith }, { inventorySchema }, { JobProblemsError }] = await Promise.all([
-    import("./yaml_text.ts"),
-    import("./issues.ts"),
-    explainMissingPackage(() => import("./schema.ts")),
-    import("./problems.ts"),
-  ]);
-  const { content, locate } = await readYaml(bytes, file, what);
-  const keys = content !== null && typeof content === "object" ? Object.keys(content) : [];
-  if (!named && !keys.some((key) => nearestName(key, ["groups"]))) return undefined;
-  const keysAt = (path: readonly PropertyKey[]) => path.length === 0 ? ["groups"] : ["hosts"];
-  const checked = checkWith(inventorySchema, content, [], locate, keysAt);
-  if (!checked.ok) throw new JobProblemsError(what, checked.problems);
-  const groups = new Map(Object.entries(checked.value.groups));
-  for (const name of groups.keys()) {
-    const cycle = findCycle(groups, name, []);
-    if (cycle) {
-      throw new JobProblemsError(what, [{
-        ...locate(["groups", name], "key"),
-        why: `the group ${JSON.stringify(name)} contains itself: ${cycle.join(" > ")}`,
-        fix: "take one of them out",
-      }]);
-    }
-  }
-  return { file, groups };
-}
-
-function findCycle(
-  groups: Inventory["groups"],
-  name: string,
-  above: readonly string[],
-): readonly string[] | undefined {
-  const trail = [...above, name];
-  if (above.includes(name)) return trail;
-  for (const member of (groups.get(name) ?? []).flatMap(splitItems)) {
-    const group = member.replace(/^@/, "");
-    // A group may hold a host of its own name: `db: [db]` means the host.
-    if (member === name || !groups.has(group)) continue;
-    const cycle = findCycle(groups, group, trail);
-    if (cycle) return cycle;
-  }
-  return undefined;
+  /** In the file's order. */
+  readonly groups: ReadonlyMap<string, InventoryGroup>;
+  /** Hosts with settings of their own, and hosts that are in no group. */
+  readonly hosts: ReadonlyMap<string, InventorySettings>;
+  /** Connection options are among the variables, under Ansible's names, and groups have its order. */
+  readonly isAnsible: boolean;
 }
 
 /** A host of a run. */
@@ -109,75 +43,166 @@ export interface HostEntry {
   readonly host: string;
   /** The outermost group that brought it; undefined when it was named itself. */
   readonly group: string | undefined;
+  /** Every group it is in, the widest first; `all` is not told. */
+  readonly groups?: readonly string[];
+  /** Its variables: of its groups, the widest first, then its own. */
+  readonly vars?: HostVars;
+  /** How the inventory says to connect to it. */
+  readonly options?: TargetOptions;
 }
 
-/**
- * What items like `web`, `@web`, `deploy@db1:2222`, `web[01-20]` or `web,db1` stand for: groups unfolded, ranges
- * expanded, in the order written, each host once. `@name` is a group and nothing else; a bare name is a group where
- * the inventory has one, a destination otherwise.
- *
- * @param expand Expands a range: `web[1-2]` to `web1`, `web2`.
- * @throws {UsageError} for an `@group` that is not there.
- */
-export function resolveHosts(
-  items: readonly string[],
-  inventory: Inventory,
-  expand: (pattern: string) => readonly string[],
-): readonly HostEntry[] {
-  const found = new Map<string, HostEntry>();
-  const unfold = (item: string, group: string | undefined, inside: readonly string[]) => {
-    const forced = item.startsWith("@");
-    const name = forced ? item.slice(1) : item;
-    const members = inside.includes(name) && !forced ? undefined : inventory.groups.get(name);
-    if (members) {
-      for (const member of members.flatMap(splitItems)) unfold(member, group ?? name, [...inside, name]);
-      return;
-    }
-    if (forced) throw unknownGroup(name, inventory);
-    for (const host of expand(item)) {
-      if (!found.has(host)) found.set(host, { host, group });
-    }
-  };
-  for (const item of items.flatMap(splitItems)) unfold(item, undefined, []);
-  return [...found.values()];
-}
+/** Nothing is said of a host or a group. */
+export const noSettings: InventorySettings = { vars: {}, options: {} };
 
-function unknownGroup(name: string, inventory: Inventory): UsageError {
-  const names = [...inventory.groups.keys()];
-  const nearest = nearestName(name, names);
-  return new UsageError({
-    what: "Cannot resolve the hosts",
-    where: `@${name}`,
-    why: inventory.file ? `${inventory.file} has no such group` : "there is no inventory file",
-    fix: nearest
-      ? `did you mean @${nearest}?`
-      : names.length > 0
-      ? `known groups: ${names.join(", ")}`
-      : "add groups to inventory.yaml",
-  }, "bad-value");
-}
+/** Groups of hosts, and what is known of each host. */
+export class Inventory implements HostNames {
+  /** The file, for messages; undefined where there is none. */
+  readonly source: string | undefined;
+  readonly #content: InventoryContent;
+  /** Aliases of ssh_config: the group `@ssh_config`, and names for wildcards. */
+  readonly #aliases: readonly string[];
+  readonly #members = new Map<string, readonly string[]>();
+  #all: readonly string[] | undefined;
+  #groupsOfHost: Map<string, string[]> | undefined;
 
-/** Splits at commas outside brackets: `web[1-3,7],db1` is two items. */
-export function splitItems(text: string): string[] {
-  const items: string[] = [];
-  let depth = 0;
-  let item = "";
-  for (const c of text) {
-    if (c === "[") depth++;
-    if (c === "]") depth--;
-    if (c === "," && depth <= 0) {
-      items.push(item);
-      item = "";
-    } else item += c;
+  constructor(content: InventoryContent, aliases: readonly string[] = []) {
+    this.#content = content;
+    this.#aliases = aliases;
+    this.source = content.file;
   }
-  items.push(item);
-  const trimmed = items.map((one) => one.trim()).filter((one) => one !== "");
-  if (trimmed.length === 0) {
-    throw new TargetError("bad-host-pattern", {
-      what: "Cannot resolve the hosts",
-      where: JSON.stringify(text),
-      why: "it names no host",
-    });
+
+  /** Whether there is anything in it but aliases of ssh_config. */
+  get isEmpty(): boolean {
+    return this.#content.groups.size === 0 && this.#content.hosts.size === 0;
   }
-  return trimmed;
+
+  *groupNames(): Generator<string> {
+    yield* this.#content.groups.keys();
+    if (!this.isEmpty && !this.#content.groups.has("all")) yield "all";
+    if (!this.#content.groups.has(SSH_CONFIG)) yield SSH_CONFIG;
+  }
+
+  group(name: string): readonly string[] | undefined {
+    if (name === "all") return this.isEmpty ? undefined : this.#everyone();
+    if (this.#content.groups.has(name)) return this.#membersOf(name, () => this.#everyone(), this.#members);
+    if (name === "ungrouped" && this.#content.isAnsible) {
+      return [...this.#content.hosts.keys()].filter((host) => !this.#groupsOf(host).length);
+    }
+    return name === SSH_CONFIG ? this.#aliases : undefined;
+  }
+
+  /** Every host of the inventory, then the aliases of ssh_config; undefined where there are neither. */
+  all(): readonly string[] | undefined {
+    if (this.isEmpty && this.#aliases.length === 0) return undefined;
+    return [...new Set([...this.#everyone(), ...this.#aliases])];
+  }
+
+  /** What is known of a host. A typed user and port win over the inventory's. */
+  entry(host: string, group: string | undefined): HostEntry {
+    const { hosts, isAnsible, file } = this.#content;
+    const name = hosts.has(host) || this.#groupsOf(host).length > 0 ? host : nameOf(host);
+    const groups = this.#groupsOf(name);
+    const settings = [
+      this.#content.groups.get("all") ?? noSettings,
+      ...groups.map((group) => this.#content.groups.get(group)!),
+      hosts.get(name) ?? noSettings,
+    ];
+    const isOurs = groups.length > 0 || hosts.has(name) || this.#everyone().includes(name);
+    if (!isOurs) return { host, group };
+    const vars = Object.assign({}, ...settings.map((one) => one.vars));
+    const options: TargetOptions = isAnsible
+      ? ansibleOptions(name, vars, file ?? "the inventory")
+      : Object.assign({}, ...settings.map((one) => one.options));
+    if (name === host) return { host, group, groups, vars, options };
+    const typed = parseDestination(host);
+    const user = typed.user === undefined ? options.user : undefined;
+    const port = typed.port === undefined ? options.port : undefined;
+    return { host, group, groups, vars, options: { ...options, user, port } };
+  }
+
+  #everyone(): readonly string[] {
+    if (this.#all !== undefined) return this.#all;
+    const { groups, hosts, isAnsible } = this.#content;
+    if (isAnsible) return this.#all = [...hosts.keys()];
+    const found = new Set<string>();
+    // A group may be made of all others (`!web1`): while all are being found, that adds nobody.
+    const members = new Map<string, readonly string[]>();
+    for (const name of [...(groups.has("all") ? ["all"] : []), ...groups.keys()]) {
+      for (const host of this.#membersOf(name, () => [], members)) found.add(host);
+    }
+    for (const host of hosts.keys()) found.add(host);
+    return this.#all = [...found];
+  }
+
+  #membersOf(
+    name: string,
+    everyone: () => readonly string[],
+    known: Map<string, readonly string[]>,
+  ): readonly string[] {
+    const done = known.get(name);
+    if (done !== undefined) return done;
+    let found: HostSet = new Map();
+    const names: HostNames = {
+      source: this.source,
+      all: everyone,
+      groupNames: () => [...this.groupNames()].filter((other) => other !== name),
+      group: (other) => {
+        if (other === "all") return everyone();
+        // A group may hold a host of its own name: `db: [db]` means the host.
+        if (other === name) return undefined;
+        if (!this.#content.groups.has(other)) return other === SSH_CONFIG ? this.#aliases : undefined;
+        return this.#membersOf(other, everyone, known);
+      },
+    };
+    const { members } = this.#content.groups.get(name)!;
+    for (const [i, member] of members.entries()) {
+      if (member.kind === "pattern") {
+        found = hostsOf(member.text, names, i === 0 ? undefined : found);
+      } else if (member.kind === "host") found.set(member.name, undefined);
+      else for (const host of names.group(member.name) ?? []) found.set(host, undefined);
+    }
+    const hosts = [...found.keys()];
+    known.set(name, hosts);
+    return hosts;
+  }
+
+  /** The groups a host is in, the widest first. */
+  #groupsOf(host: string): readonly string[] {
+    if (this.#groupsOfHost === undefined) {
+      this.#groupsOfHost = new Map();
+      for (const name of this.#inOrder()) {
+        for (const one of this.#membersOf(name, () => this.#everyone(), this.#members)) {
+          const groups = this.#groupsOfHost.get(one);
+          if (groups) groups.push(name);
+          else this.#groupsOfHost.set(one, [name]);
+        }
+      }
+    }
+    return this.#groupsOfHost.get(host) ?? [];
+  }
+
+  /** Parents before children, so that a child's settings win; Ansible then goes by priority and name. */
+  #inOrder(): readonly string[] {
+    const { groups, isAnsible } = this.#content;
+    const parents = parentsOf(groups);
+    const depths = new Map<string, number>();
+    const depth = (name: string): number => {
+      let known = depths.get(name);
+      if (known === undefined) {
+        known = 1 + Math.max(0, ...[...parents.get(name) ?? []].map(depth));
+        depths.set(name, known);
+      }
+      return known;
+    };
+    const names = [...groups.keys()].filter((name) => name !== "all" && !(isAnsible && name === "ungrouped"));
+    const priority = (name: string) => {
+      const value = isAnsible ? Number(groups.get(name)!.vars.ansible_group_priority ?? 1) : 1;
+      return Number.isFinite(value) ? value : 1;
+    };
+    const byName = (a: string, b: string) => isAnsible ? (a < b ? -1 : a > b ? 1 : 0) : 0;
+    return names.sort((a, b) => depth(a) - depth(b) || priority(a) - priority(b) || byName(a, b));
+  }
 }
+
+/** The group of the aliases in ssh_config. */
+const SSH_CONFIG = "ssh_config";
