@@ -46,6 +46,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "run a job from tasks/ (name or path)",
     load: command("./run.ts", "run"),
   },
+  runs: {
+    synopsis: "",
+    summary: "runs and how they stand: what --resume can go on with",
+    load: command("./runs.ts", "runs"),
+  },
   plan: {
     synopsis: "<task> [--hosts …]",
     summary: "what run would do, touching nothing",

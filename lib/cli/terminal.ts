@@ -29,9 +29,14 @@ export async function reporterFor(
   return (await import("../report/lines.ts")).lines(write, { ...options, color });
 }
 
+/** What asks this program to end: Ctrl-C, a supervisor, a terminal that went away. */
+const endings: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
 /**
- * While held, Ctrl-C aborts `signal` instead of ending this program, so that remote commands are ended too; a second
- * one leaves at once.
+ * While held, Ctrl-C (and SIGTERM, and SIGHUP) aborts `signal` instead of ending this program, so that remote commands
+ * are ended too; a second one leaves at once.
  */
 export class Interrupts implements Disposable {
   readonly #controller = new AbortController();
@@ -43,8 +48,7 @@ export class Interrupts implements Disposable {
       this.#controller.abort(new DOMException("Interrupted", "AbortError"));
       onFirst?.();
     };
-    Deno.addSignalListener("SIGINT", this.#listener);
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", this.#listener);
+    for (const ending of endings) Deno.addSignalListener(ending, this.#listener);
   }
 
   get signal(): AbortSignal {
@@ -52,7 +56,6 @@ export class Interrupts implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    Deno.removeSignalListener("SIGINT", this.#listener);
-    if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", this.#listener);
+    for (const ending of endings) Deno.removeSignalListener(ending, this.#listener);
   }
 }
