@@ -34,7 +34,7 @@ const reservedNames = new Set([
 ]);
 
 /** What every expression finds besides variables; none of them can be a variable's name. */
-export const scopeNames = ["host", "group", "hosts", "job", "vars", "failed", "failure", "steps"];
+export const scopeNames = ["host", "group", "hosts", "job", "vars", "failed", "failure"];
 
 /** Why a name cannot be a variable's; undefined where it can. */
 export function nameProblem(name: string): string | undefined {

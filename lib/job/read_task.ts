@@ -1,8 +1,11 @@
 import { JobFileError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
 import { nearestName } from "../base/nearest_name.ts";
-import { basename, isAbsolute, join, resolve, toFileUrl } from "../deps/node_path.ts";
+import { basename, dirname, isAbsolute, join, resolve, toFileUrl } from "../deps/node_path.ts";
+import type { TaskDocument } from "./check.ts";
+import type { DocumentPath } from "./issues.ts";
 import type { Job } from "./job.ts";
+import { JobProblemsError } from "./problems.ts";
 
 const what = "Cannot use the task file";
 
@@ -11,37 +14,93 @@ const extensions = [".yaml", ".yml", ".ts"];
 /** Finds, reads and checks a task file: what `loadJob` does. */
 export async function readTask(pathOrName: string, cwd: string): Promise<Job> {
   const file = await findTask(pathOrName, cwd);
-  const path = isAbsolute(file) ? file : resolve(cwd, file);
+  const document = await readDocument(file, cwd, []);
   const { checkJob } = await explainMissingPackage(() => import("./check.ts"));
-  if (path.endsWith(".ts")) {
-    let module: { default?: unknown };
-    try {
-      module = await import(toFileUrl(path).href);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new JobFileError({ what, where: file, why: `it does not load: ${why}`, cause });
-    }
-    if (module.default === undefined) {
-      throw new JobFileError({
-        what,
-        where: file,
-        why: "it has no default export",
-        fix: "end it with export default job({ … })",
-      });
-    }
-    return checkJob(module.default, file);
-  }
-  const { readYaml } = await import("./yaml_text.ts");
-  const { content, locate } = await readYaml(await readBytes(path, file), file, what);
-  return checkJob(content, file, locate);
+  return checkJob(document.content, file, document.locate, document.includes);
 }
+
+/** Reads a task file and those that it includes; `above` are the files that include it. */
+async function readDocument(file: string, cwd: string, above: readonly string[]): Promise<TaskDocument> {
+  const path = isAbsolute(file) ? file : resolve(cwd, file);
+  const { content, locate } = path.endsWith(".ts")
+    ? await readModule(path, file)
+    : await readText(path, file);
+  const includes = new Map<string, TaskDocument>();
+  for (const { path: at, include } of includesIn(content)) {
+    if (includes.has(include)) continue;
+    const other = join(dirname(file), include);
+    const inner = isAbsolute(include) ? include : other;
+    const chain = [...above, path];
+    const wanted = isAbsolute(inner) ? inner : resolve(cwd, inner);
+    const tell = (why: string, fix?: string, cause?: unknown) =>
+      new JobProblemsError(
+        what,
+        [{ ...locate(at, "value"), why, ...(fix === undefined ? {} : { fix }) }],
+        cause,
+      );
+    if (chain.includes(wanted)) {
+      const names = [...chain.slice(chain.indexOf(wanted)), wanted].map((one) => basename(one));
+      throw tell(`the file includes itself: ${names.join(" > ")}`, "take one of them out");
+    }
+    try {
+      includes.set(include, await readDocument(inner, cwd, chain));
+    } catch (error) {
+      if (error instanceof JobFileError && error.where === inner && error.why === noFile) {
+        throw tell(`no such file: ${JSON.stringify(include)}`, `looked for ${wanted}`, error);
+      }
+      throw error;
+    }
+  }
+  return { content, file, locate, includes };
+}
+
+/** Every `include` of a task file, before anything else of it is known to be right. */
+function includesIn(content: unknown): { readonly path: DocumentPath; readonly include: string }[] {
+  const job = content as Readonly<Record<string, unknown>> | null | undefined;
+  return ["before", "steps", "after", "finally"].flatMap((section) => {
+    const listed = job?.[section];
+    if (!Array.isArray(listed)) return [];
+    return listed.flatMap((step: { readonly include?: unknown } | null, i) =>
+      typeof step?.include === "string" && step.include !== ""
+        ? [{ path: [section, i, "include"], include: step.include }]
+        : []
+    );
+  });
+}
+
+async function readModule(path: string, file: string) {
+  let module: { default?: unknown };
+  try {
+    module = await import(toFileUrl(path).href);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new JobFileError({ what, where: file, why: `it does not load: ${why}`, cause });
+  }
+  if (module.default === undefined) {
+    throw new JobFileError({
+      what,
+      where: file,
+      why: "it has no default export",
+      fix: "end it with export default job({ … })",
+    });
+  }
+  const { locateInObject } = await explainMissingPackage(() => import("./check.ts"));
+  return { content: module.default, locate: locateInObject(file) };
+}
+
+async function readText(path: string, file: string) {
+  const { readYaml } = await import("./yaml_text.ts");
+  return await readYaml(await readBytes(path, file), file, what);
+}
+
+const noFile = "no such file";
 
 async function readBytes(path: string, file: string): Promise<Uint8Array> {
   try {
     return await Deno.readFile(path);
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound
-      ? "no such file"
+      ? noFile
       : cause instanceof Error
       ? cause.message
       : String(cause);

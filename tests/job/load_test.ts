@@ -38,12 +38,12 @@ const bad: readonly [string, string, string][] = [
   [
     "an unknown key of a step",
     "steps:\n  - exec: ls\n    tiemout: 3s\n",
-    'a.yaml:3:5: unknown key "tiemout"; did you mean "timeout"? allowed here: exec, name, timeout, retries, env, cwd, creates',
+    'a.yaml:3:5: unknown key "tiemout"; did you mean "timeout"? allowed here: exec, name, when, tags, env, cwd,',
   ],
   [
     "another step's key",
-    "steps:\n  - copy: a\n    to: b\n    cwd: /\n",
-    'a.yaml:4:5: unknown key "cwd"; allowed here: copy, to',
+    "steps:\n  - copy: a\n    to: b\n    args: /\n",
+    'a.yaml:4:5: unknown key "args"; did you mean "tags"? allowed here: copy, to',
   ],
   ["a misspelt kind", "steps:\n  - exce: ls\n", 'a.yaml:2:5: unknown key "exce"; did you mean "exec"?'],
   [
