@@ -7,7 +7,8 @@ import { connectWith } from "../job/run_job.ts";
 import { helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
-import { Interrupts, outputOf, outputSpec, reporterFor } from "./terminal.ts";
+import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
+import { Interrupts } from "./terminal.ts";
 import { write } from "./write.ts";
 
 const help = `\
@@ -19,7 +20,7 @@ hosts need {host} in the local path. Half a file is never left under its real na
 
   --parallel N           hosts worked on at once; default 32
   --inventory FILE       groups from here instead of inventory.yaml
-  --output FORMAT        auto, lines, or json (one event a line)
+${reportHelp}
 
 ${targetOptionHelp}
 
@@ -32,7 +33,7 @@ Examples:
 const specs: readonly OptionSpec[] = [
   { name: "parallel", kind: "text" },
   { name: "inventory", kind: "text" },
-  outputSpec,
+  ...reportSpecs,
   ...targetOptionSpecs,
   helpSpec,
 ];
@@ -82,10 +83,7 @@ export async function copy(args: readonly string[]): Promise<number> {
       );
     }
   }
-  const reporter = await reporterFor(outputOf("copy", line), {
-    style: "exec",
-    verbose: line.flag("verbose"),
-  });
+  using reporter = await runReporter("copy", line, "exec");
   using interrupts = new Interrupts();
   const run = runPlan({ job: "copy", file: undefined, strategy, hosts: planned }, {
     connect: connectWith(targetOptionsOf("copy", line)),

@@ -5,7 +5,8 @@ import type { Host } from "../host/host.ts";
 import { type CommandLine, helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
-import { Interrupts, outputOf, outputSpec, reporterFor } from "./terminal.ts";
+import { reportHelp, reportSpecs, runOutputOf, runReporter } from "./run_reporter.ts";
+import { Interrupts } from "./terminal.ts";
 import { write } from "./write.ts";
 
 const help = `\
@@ -26,7 +27,7 @@ Several: each line has its host in front, there is no standard input, and the ex
   --timeout 30s          end the command after this long
   --parallel N           hosts worked on at once; default 32
   --inventory FILE       groups from here instead of inventory.yaml
-  --output FORMAT        auto, lines (also for one host), or json (one event a line)
+${reportHelp}
 
 ${targetOptionHelp}
 
@@ -44,7 +45,7 @@ const specs: readonly OptionSpec[] = [
   { name: "timeout", kind: "text" },
   { name: "parallel", kind: "text" },
   { name: "inventory", kind: "text" },
-  outputSpec,
+  ...reportSpecs,
   ...targetOptionSpecs,
   helpSpec,
 ];
@@ -64,12 +65,13 @@ export async function exec(args: readonly string[]): Promise<number> {
   if (command.trim() === "") {
     throw usage("exec", where, "it needs a command", `carpool exec ${where} -- <command…>`);
   }
-  const output = outputOf("exec", line);
+  const output = runOutputOf("exec", line);
   const target = targetOptionsOf("exec", line);
   const options = { cwd: line.text("cwd"), env: envOf(line), timeoutMs: timeoutOf(line) };
   const hosts = await findHosts(where, { inventory: line.text("inventory") });
   const [first] = hosts;
-  if (first && hosts.length === 1 && output === "auto") {
+  const report = line.text("report") !== undefined;
+  if (first && hosts.length === 1 && output === "auto" && !report) {
     const { execOnOne } = await import("./exec_on_one.ts");
     const stdin = !line.flag("no-stdin");
     const remember = async (host: Host) => (await import("./warm_write.ts")).writeRecord(args, host);
@@ -96,7 +98,7 @@ export async function exec(args: readonly string[]): Promise<number> {
     creates: undefined,
     ...options,
   } as const;
-  const reporter = await reporterFor(output, { style: "exec", verbose: line.flag("verbose") });
+  using reporter = await runReporter("exec", line, "exec");
   using interrupts = new Interrupts();
   const run = runPlan({
     job: command,

@@ -15,7 +15,8 @@ import {
 import { JournalledRun, type Resumed } from "./run_with_journal.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { taskOf, taskOptionHelp, taskOptionSpecs } from "./task_options.ts";
-import { Interrupts, outputOf, outputSpec, reporterFor } from "./terminal.ts";
+import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
+import { Interrupts } from "./terminal.ts";
 import { write } from "./write.ts";
 
 const help = `\
@@ -26,7 +27,7 @@ The task is a name in tasks/ (.yaml, .yml, .ts) or a path. Hosts run in parallel
 steps run in order, until the first that fails. Local paths are relative to the current directory.
 
 ${taskOptionHelp}
-  --output FORMAT        auto, lines, or json (one event a line)
+${reportHelp}
 
 ${journalOptionHelp}
 
@@ -44,7 +45,7 @@ Examples:
 const specs = [
   ...taskOptionSpecs,
   ...journalOptionSpecs,
-  outputSpec,
+  ...reportSpecs,
   ...targetOptionSpecs,
   helpSpec,
 ];
@@ -62,9 +63,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const line = resumed?.line ?? given;
   const { task, parallel, options } = taskOf("run", line);
   const target = targetOptionsOf("run", line);
-  const reporter = await reporterFor(outputOf("run", line), { style: "run", verbose: line.flag("verbose") });
   const job = await loadJob(task);
-  using interrupts = new Interrupts();
+  using reporter = await runReporter("run", line, "run");
+  using interrupts = new Interrupts(() => {
+    write("carpool: ending the remote commands; Ctrl-C again leaves at once\n", "stderr");
+  });
   const { signal } = interrupts;
   await using journalled = line.flag("no-journal")
     ? undefined

@@ -1,6 +1,4 @@
-import type { Reporter } from "../report/reporter.ts";
 import { type CommandLine, type OptionSpec, usage } from "./arguments.ts";
-import { write } from "./write.ts";
 
 /** The option that says how a run is shown. */
 export const outputSpec: OptionSpec = { name: "output", kind: "text" };
@@ -15,18 +13,8 @@ export function outputOf(command: string, line: CommandLine): "auto" | "lines" |
   const output = line.text("output") ?? "auto";
   if (output === "auto" || output === "lines" || output === "json") return output;
   const allowed = "auto, lines or json is allowed";
-  if (output === "junit") throw usage(command, "--output junit", "that is not there yet", allowed);
+  if (output === "junit") throw usage(command, "--output junit", "that is for run and exec", allowed);
   throw usage(command, "--output", `found ${JSON.stringify(output)}; ${allowed}`);
-}
-
-/** The reporter for `--output`; only the one that is wanted is loaded. */
-export async function reporterFor(
-  output: "auto" | "lines" | "json",
-  options: { readonly style: "run" | "exec"; readonly verbose: boolean },
-): Promise<Reporter> {
-  if (output === "json") return (await import("../report/json_lines.ts")).jsonLines(write);
-  const color = wantsColor(options.style === "run" ? "stdout" : "stderr");
-  return (await import("../report/lines.ts")).lines(write, { ...options, color });
 }
 
 /** What asks this program to end: Ctrl-C, a supervisor, a terminal that went away. */

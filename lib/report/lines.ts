@@ -1,9 +1,18 @@
 import { formatDuration } from "../base/format_duration.ts";
 import type { HostEndEvent, RunEndEvent, RunEvent, StepEndEvent } from "../base/run_event.ts";
-import { bold, cyan, dim, green, red, yellow } from "../deps/std_colors.ts";
+import { bold, cyan, dim, red, yellow } from "../deps/std_colors.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { plainText } from "./plain_text.ts";
 import type { Reporter, Sink } from "./reporter.ts";
+import {
+  connected,
+  hostStatuses,
+  plural,
+  statusPaint,
+  stepCounts,
+  stepWords,
+  whyNotOk,
+} from "./run_words.ts";
 
 /** How lines are shown. */
 export interface LinesOptions {
@@ -102,21 +111,13 @@ class LinesReporter implements Reporter {
       }
       return;
     }
-    const word = { failed: "FAILED", unknown: "UNKNOWN", interrupted: "INTERRUPTED" }[event.status];
+    const word = stepWords[event.status] ?? event.status;
     const what = this.#exec ? "" : ` ${label}:`;
     this.#tell(
       event.host,
-      `${word}${what} ${this.#why(event)}${tries}`,
-      event.status === "failed" ? red : yellow,
+      `${word}${what} ${whyNotOk(event)}${tries}${event.ignored ? ", ignored" : ""}`,
+      event.status === "failed" && !event.ignored ? red : yellow,
     );
-  }
-
-  #why(event: StepEndEvent): string {
-    if (event.timedOut) return `timed out after ${formatDuration(event.durationMs)}`;
-    if (event.error) return event.error.message;
-    if (event.outcome === "exited") return `exit status ${event.code}`;
-    if (event.outcome === "signalled") return `ended by SIG${event.signal}`;
-    return event.outcome ?? "";
   }
 
   #summary(event: RunEndEvent): void {
@@ -124,13 +125,12 @@ class LinesReporter implements Reporter {
     const bad = this.#ends.filter((end) => end.status !== "ok");
     if (!this.#exec || bad.length > 0) this.#write("");
     if (!this.#exec) {
-      for (const end of this.#ends) this.#tell(end.host, hostSummary(end), hostPaint[end.status]);
+      for (const end of this.#ends) this.#tell(end.host, hostSummary(end), statusPaint[end.status]);
     }
     if (this.#exec && bad.length === 0 && !this.#verbose) return;
-    const order = ["ok", "failed", "unreachable", "skipped", "interrupted"] as const;
-    const total = order.reduce((sum, status) => sum + event.hosts[status], 0);
-    const parts = order.filter((status) => event.hosts[status] > 0 || status === "ok")
-      .map((status) => this.#paint(hostPaint[status], `${event.hosts[status]} ${status}`));
+    const total = hostStatuses.reduce((sum, status) => sum + event.hosts[status], 0);
+    const parts = hostStatuses.filter((status) => event.hosts[status] > 0 || status === "ok")
+      .map((status) => this.#paint(statusPaint[status], `${event.hosts[status]} ${status}`));
     const opened = `${plural(event.connections, "connection")} opened, ${formatDuration(event.durationMs)}`;
     this.#write(`${plural(total, "host")}: ${parts.join(", ")}; ${opened}`);
   }
@@ -182,28 +182,9 @@ class LinesReporter implements Reporter {
   }
 }
 
-const connected = {
-  new: "connected to",
-  "carpool-master": "riding the master of",
-  "openssh-master": "riding OpenSSH's master of",
-} as const;
-
-const hostPaint = { ok: green, failed: red, unreachable: red, skipped: yellow, interrupted: yellow } as const;
-
 function hostSummary({ status, steps, reason, durationMs }: HostEndEvent): string {
   if (status === "unreachable" || status === "skipped") {
     return [status, reason].filter((part) => part).join(": ");
   }
-  const counts = [
-    `${steps.ok} ok`,
-    ...(steps.skipped > 0 ? [`${steps.skipped} skipped`] : []),
-    ...(steps.failed > 0 ? [`${steps.failed} failed`] : []),
-    ...(steps.unknown > 0 ? [`${steps.unknown} unknown`] : []),
-    ...(steps.notRun > 0 ? [`${steps.notRun} not run`] : []),
-  ].join(", ");
-  return `${status}: ${counts}, ${formatDuration(durationMs)}${reason ? `; ${reason}` : ""}`;
-}
-
-function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
+  return `${status}: ${stepCounts(steps)}, ${formatDuration(durationMs)}${reason ? `; ${reason}` : ""}`;
 }

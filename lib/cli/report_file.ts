@@ -1,0 +1,34 @@
+import { UsageError } from "../base/errors.ts";
+import { htmlReport } from "../report/html_report.ts";
+import type { Reporter } from "../report/reporter.ts";
+import { usage } from "./arguments.ts";
+import { version } from "./version.ts";
+
+/**
+ * `--report FILE.html`. The file is begun beside its final name before anything is contacted, so that a path that cannot be
+ * written is known at once, and takes its name when it is whole.
+ */
+export async function reportFile(command: string, path: string): Promise<Reporter> {
+  if (!/\.html?$/i.test(path)) {
+    throw usage(command, `--report ${path}`, "the report is an HTML page", "name it FILE.html");
+  }
+  const part = `${path}.part-${Deno.pid}`;
+  try {
+    await Deno.writeTextFile(part, "", { mode: 0o600 });
+  } catch (cause) {
+    throw new UsageError({
+      what: "Cannot write the report",
+      where: path,
+      why: cause instanceof Error ? cause.message : String(cause),
+      fix: "name a file in a directory that is there and can be written",
+      cause,
+    });
+  }
+  return htmlReport({
+    version,
+    save(page) {
+      Deno.writeTextFileSync(part, page);
+      Deno.renameSync(part, path);
+    },
+  });
+}

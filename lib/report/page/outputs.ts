@@ -1,0 +1,56 @@
+import { foldHosts } from "../fold_hosts.ts";
+import { type Html, html } from "../html.ts";
+import type { KeptOutput } from "../output_keeper.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
+import { plural } from "../run_words.ts";
+import { hostsText, outputId, outputMarkup } from "./pieces.ts";
+
+interface Group {
+  readonly step: StepRecord;
+  readonly output: KeptOutput;
+  readonly hosts: string[];
+}
+
+/** What every step wrote, hosts with the same output together. */
+export function outputsPart(record: RunRecord): Html {
+  const steps = new Map<string, Map<number, Group>>();
+  for (const { step } of record.steps) steps.set(step, new Map());
+  for (const { host, steps: done } of record.hosts.values()) {
+    for (const step of done) {
+      if (!step.output) continue;
+      const groups = steps.get(step.step) ?? new Map<number, Group>();
+      steps.set(step.step, groups);
+      const group = groups.get(step.output.id);
+      if (group) group.hosts.push(host);
+      else groups.set(step.output.id, { step, output: step.output, hosts: [host] });
+    }
+  }
+  const shown = [...steps].filter(([, groups]) => groups.size > 0);
+  return html`<section id="outputs" aria-labelledby="outputs-head">
+<h2 id="outputs-head">Outputs</h2>
+${shown.length === 0 ? html`<p class="calm">Nothing was written.</p>` : ""}
+${shown.map(([step, groups]) => stepMarkup(step, [...groups.values()]))}
+</section>`;
+}
+
+function stepMarkup(step: string, groups: readonly Group[]): Html {
+  const title = groups[0].step.title;
+  const sorted = [...groups].sort((a, b) => b.hosts.length - a.hosts.length);
+  return html`<h3>${step} ${title} <span class="count">${
+    plural(groups.length, groups.length === 1 ? "output" : "different output")
+  }</span></h3>
+${sorted.map((group) => groupMarkup(group, groups.length === 1))}`;
+}
+
+function groupMarkup({ step, output, hosts }: Group, open: boolean): Html {
+  const first = output.pieces[0].text.split("\n", 1)[0].slice(0, 160);
+  return html`
+    <details class="output" ${open
+      ? html`
+        open
+      `
+      : undefined}><summary>${hostsText(hosts)} <span class="first">${first}</span></summary>
+    ${outputMarkup(output, `${step.title} on ${foldHosts(hosts)}`, outputId(step.step, output))}
+    </details>
+  `;
+}

@@ -1,0 +1,70 @@
+import { formatDuration } from "../base/format_duration.ts";
+import type { ConnectionKind, HostEndEvent, HostStatus, StepEndEvent } from "../base/run_event.ts";
+import { green, red, yellow } from "../deps/std_colors.ts";
+
+/** The order in which hosts are counted, for people. */
+export const hostStatuses: readonly HostStatus[] = ["ok", "failed", "unreachable", "skipped", "interrupted"];
+
+/** What became of a step that is not ok, in capitals. */
+export const stepWords: Readonly<Record<string, string>> = {
+  failed: "FAILED",
+  unknown: "UNKNOWN",
+  interrupted: "INTERRUPTED",
+};
+
+/** How a host was connected to. */
+export const connected: Readonly<Record<ConnectionKind, string>> = {
+  new: "connected to",
+  "carpool-master": "riding the master of",
+  "openssh-master": "riding OpenSSH's master of",
+};
+
+/** The colour of what became of a host. */
+export const statusPaint: Readonly<Record<HostStatus, (text: string) => string>> = {
+  ok: green,
+  failed: red,
+  unreachable: red,
+  skipped: yellow,
+  interrupted: yellow,
+};
+
+/** Why a step is not ok. */
+export function whyNotOk(event: StepEndEvent): string {
+  if (event.timedOut) return `timed out after ${formatDuration(event.durationMs)}`;
+  if (event.error) return event.error.message;
+  if (event.outcome === "exited") return `exit status ${event.code}`;
+  if (event.outcome === "signalled") return `ended by SIG${event.signal}`;
+  return event.outcome ?? "";
+}
+
+/** A host's steps by what became of them: `3 ok, 1 failed, 2 not run`. */
+export function stepCounts(
+  { ok, failed, ignored = 0, unknown, skipped, notRun }: HostEndEvent["steps"],
+): string {
+  return [
+    `${ok} ok`,
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+    ...(ignored > 0 ? [`${ignored} ignored`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(unknown > 0 ? [`${unknown} unknown`] : []),
+    ...(notRun > 0 ? [`${notRun} not run`] : []),
+  ].join(", ");
+}
+
+/** `1 host`, `2 hosts`. */
+export function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** `999 B`, `12.3 kB`, `4.5 MB`, in thousands, as networks count. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1000;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
