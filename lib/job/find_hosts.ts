@@ -91,7 +91,7 @@ async function aliasesFor(
 
 /** A typing mistake in what is to be left out would be a host that is not. */
 function refuseUnknown(option: string, pattern: string, hosts: HostSet, inventory: Inventory): void {
-  const known = new Set([...hosts.keys(), ...inventory.all() ?? []].flatMap((host) => [host, nameOf(host)]));
+  const known = new Set([...hosts.keys(), ...inventory.known()].flatMap((host) => [host, nameOf(host)]));
   for (const name of namesIn(readHostPattern(pattern))) {
     if (/^@|[*?[]/.test(name) || known.has(name) || inventory.group(name) !== undefined) continue;
     const nearest = nearestName(name, [...known, ...inventory.groupNames()]);

@@ -63,6 +63,7 @@ export class Inventory implements HostNames {
   readonly #aliases: readonly string[];
   readonly #members = new Map<string, readonly string[]>();
   #all: readonly string[] | undefined;
+  #isOurs: Set<string> | undefined;
   #groupsOfHost: Map<string, string[]> | undefined;
 
   constructor(content: InventoryContent, aliases: readonly string[] = []) {
@@ -91,9 +92,13 @@ export class Inventory implements HostNames {
     return name === SSH_CONFIG ? this.#aliases : undefined;
   }
 
-  /** Every host of the inventory, then the aliases of ssh_config; undefined where there are neither. */
+  /** Every host of the inventory; undefined where there is none. */
   all(): readonly string[] | undefined {
-    if (this.isEmpty && this.#aliases.length === 0) return undefined;
+    return this.isEmpty ? undefined : this.#everyone();
+  }
+
+  /** Every host of the inventory, then the aliases of ssh_config. */
+  known(): readonly string[] {
     return [...new Set([...this.#everyone(), ...this.#aliases])];
   }
 
@@ -107,12 +112,13 @@ export class Inventory implements HostNames {
       ...groups.map((group) => this.#content.groups.get(group)!),
       hosts.get(name) ?? noSettings,
     ];
-    const isOurs = groups.length > 0 || hosts.has(name) || this.#everyone().includes(name);
-    if (!isOurs) return { host, group };
-    const vars = Object.assign({}, ...settings.map((one) => one.vars));
+    this.#isOurs ??= new Set(this.#everyone());
+    if (!this.#isOurs.has(name)) return { host, group };
+    const [own, ...theirs] = settings.toReversed();
+    const vars = merged([...theirs.reverse().map((one) => varsOf(one, isAnsible)), own!.vars]);
     const options: TargetOptions = isAnsible
       ? ansibleOptions(name, vars, file ?? "the inventory")
-      : Object.assign({}, ...settings.map((one) => one.options));
+      : merged(settings.map((one) => one.options));
     if (name === host) return { host, group, groups, vars, options };
     const typed = parseDestination(host);
     const user = typed.user === undefined ? options.user : undefined;
@@ -145,6 +151,7 @@ export class Inventory implements HostNames {
     const names: HostNames = {
       source: this.source,
       all: everyone,
+      known: () => [...everyone(), ...this.#aliases],
       groupNames: () => [...this.groupNames()].filter((other) => other !== name),
       group: (other) => {
         if (other === "all") return everyone();
@@ -206,3 +213,15 @@ export class Inventory implements HostNames {
 
 /** The group of the aliases in ssh_config. */
 const SSH_CONFIG = "ssh_config";
+
+/** A group's variables; Ansible has one that is about the group alone. */
+function varsOf({ vars }: InventorySettings, isAnsible: boolean): HostVars {
+  if (!isAnsible || !("ansible_group_priority" in vars)) return vars;
+  const { ansible_group_priority: _, ...others } = vars;
+  return others;
+}
+
+/** The last that says something wins. Not `Object.assign`: a variable may be called `__proto__`. */
+function merged(all: readonly object[]): Record<string, unknown> {
+  return Object.fromEntries(all.flatMap((one) => Object.entries(one)));
+}

@@ -177,6 +177,6 @@ export function splitPort(text: string): { readonly name: string; readonly port:
   if (address) {
     return { name: address[1]!, port: address[2] === undefined ? undefined : Number(address[2]) };
   }
-  const [, name, port] = /^((?:[^:[\]]|\[[^\]]*\])+):(\d+)$/.exec(text) ?? [];
+  const [, name, port] = /^((?:[^:@[\]]|\[[^\]]*\])+):(\d+)$/.exec(text) ?? [];
   return name === undefined ? { name: text, port: undefined } : { name, port: Number(port) };
 }

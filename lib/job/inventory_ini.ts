@@ -22,6 +22,7 @@ const STATES = ["hosts", "children", "vars"];
 export function readIniInventory(bytes: Uint8Array, file: string): InventoryContent {
   const made = new AnsibleInventory();
   const problems: Problem[] = [];
+  // deno-lint-ignore no-control-regex -- the ends of lines that Python knows
   const lines = decodeInventory(bytes, file).split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/);
   /** Where a group is declared, and where it is only spoken of. */
   const declared = new Map<string, number>();

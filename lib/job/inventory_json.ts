@@ -1,6 +1,7 @@
 import { JobFileError } from "../base/errors.ts";
 import type { InventoryContent } from "./inventory.ts";
 import { AnsibleInventory } from "./inventory_ansible.ts";
+import { jsonMistakeAt } from "./json_place.ts";
 import { cannotUse } from "./load_inventory.ts";
 import { describeValue } from "./problems.ts";
 
@@ -99,11 +100,11 @@ function parse(text: string, file: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    const [, position] = /at position (\d+)/.exec(message) ?? [];
-    const offset = position === undefined ? text.trimEnd().length : Number(position);
+    const offset = jsonMistakeAt(text);
     const before = text.slice(0, offset).split("\n");
     const [line, column] = [before.length, before.at(-1)!.length + 1];
-    const why = message.replace(/ (in JSON )?at position.*$/s, "").replace(/, ".*is not valid JSON$/s, "");
+    const why = message
+      .replace(/ (in JSON )?at position.*$/s, "").replace(/, (\.\.\.)?".*is not valid JSON$/s, "");
     throw new JobFileError({
       what: cannotUse,
       where: `${file}:${line}:${column}`,

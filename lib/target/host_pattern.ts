@@ -11,14 +11,21 @@ export interface HostNames {
   group(name: string): Iterable<string> | undefined;
   /** Every group, for wildcards and for the nearest name. */
   groupNames(): Iterable<string>;
-  /** Every host there is, for wildcards and for patterns that begin with `!` or `&`; undefined: nobody knows. */
+  /** Every host there is, for patterns that begin with `!` or `&`; undefined: nobody knows. */
   all(): Iterable<string> | undefined;
+  /** Every host whose name is known, for wildcards. */
+  known(): Iterable<string>;
   /** Where groups are looked up, for messages: the inventory's file; undefined where there is none. */
   readonly source?: string | undefined;
 }
 
 /** No groups, and no hosts but those that a pattern names. */
-export const noNames: HostNames = { group: () => undefined, groupNames: () => [], all: () => undefined };
+export const noNames: HostNames = {
+  group: () => undefined,
+  groupNames: () => [],
+  all: () => undefined,
+  known: () => [],
+};
 
 /** Hosts in order, each once, each with the outermost group that brought it; undefined: it was named itself. */
 export type HostSet = Map<string, string | undefined>;
@@ -107,7 +114,7 @@ function evaluate(factor: Factor, names: HostNames, pattern: string): HostSet {
       take([name], undefined);
       continue;
     }
-    const all = [...names.all() ?? []];
+    const all = [...names.known()];
     const matching = all.filter((host) => matchesPattern(host, name) || matchesPattern(nameOf(host), name));
     if (matching.length === 0) {
       const why = all.length === 0 ? "no host is known that it could match" : "it matches no known host";

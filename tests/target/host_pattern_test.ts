@@ -15,6 +15,7 @@ const names: HostNames = {
   group: (name) => groups[name],
   groupNames: () => Object.keys(groups),
   all: () => new Set(Object.values(groups).flat()),
+  known: () => [...new Set(Object.values(groups).flat()), "alias1"],
 };
 
 const meanings: readonly (readonly [string, string])[] = [
@@ -50,6 +51,7 @@ const meanings: readonly (readonly [string, string])[] = [
   // Wildcards are about what is known.
   ["web*", "web1 web2 web3 web4"],
   ["@*b", "web1 web2 web3 web4 db1 postgres@db2:2222"],
+  ["alias*,!db1", "alias1"],
   ["db?", "db1 postgres@db2:2222"],
   ["web*,!web[2-3]", "web1 web4"],
   // Blanks and empty items say nothing.
