@@ -5,10 +5,16 @@ import { type Plan, planJob } from "./plan.ts";
 
 /** What planning a job may be given. */
 export interface PlanJobOptions {
-  /** Instead of the job's own hosts: groups, destinations, ranges. */
+  /** Instead of the job's own hosts: groups, destinations, ranges, with `&` and `!` between them. */
   readonly hosts?: string | readonly string[];
   /** Instead of the inventory.yaml beside the task file or in the current directory. */
   readonly inventory?: string;
+  /** Only those of the hosts that this pattern names too. */
+  readonly limit?: string | readonly string[];
+  /** None of the hosts that this pattern names. */
+  readonly exclude?: string | readonly string[];
+  /** The ssh_config whose aliases `@ssh_config` and wildcards know. */
+  readonly configFile?: string;
   /** What local paths are relative to; default: the current directory. */
   readonly cwd?: string;
 }

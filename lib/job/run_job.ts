@@ -1,4 +1,5 @@
 import type { ConnectOptions } from "../host/connect.ts";
+import type { HostEntry } from "./inventory.ts";
 import type { Job, JobDefinition } from "./job.ts";
 import type { JobConnect } from "./job_host.ts";
 import type { PlanJobOptions } from "./make_plan.ts";
@@ -32,11 +33,26 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
  * ```
  */
 export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): JobRun {
-  const { hosts, inventory, cwd, parallel, retryDelayMs, fuse, connect, signal, prepare, ...connectOptions } =
-    options;
+  const {
+    hosts,
+    inventory,
+    limit,
+    exclude,
+    cwd,
+    parallel,
+    retryDelayMs,
+    fuse,
+    connect,
+    signal,
+    prepare,
+    ...connectOptions
+  } = options;
+  const entries = new Map<string, HostEntry>();
   const plan = async (): Promise<Plan> => {
     const { makePlan } = await import("./make_plan.ts");
-    const made = await makePlan(job, { hosts, inventory, cwd });
+    const { configFile } = connectOptions;
+    const made = await makePlan(job, { hosts, inventory, limit, exclude, cwd, configFile });
+    for (const entry of made.hosts) entries.set(entry.host, entry);
     if (connect === undefined) await checkConfig(made, connectOptions);
     return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
   };
@@ -45,7 +61,7 @@ export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): J
     retryDelayMs,
     fuse,
     prepare,
-    connect: connect ?? connectWith(connectOptions),
+    connect: connect ?? connectWith(connectOptions, entries),
   });
 }
 
@@ -54,15 +70,30 @@ export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): J
  * and is not told again by every host.
  */
 async function checkConfig(plan: Plan, options: ConnectOptions): Promise<void> {
-  const { resolveTarget } = await import("../target/resolve.ts");
+  const [{ resolveTarget }, { optionsFor }] = await Promise.all([
+    import("../target/resolve.ts"),
+    import("./find_hosts.ts"),
+  ]);
   const [first] = plan.hosts;
-  if (first) await resolveTarget(first.host, options);
+  if (first) await resolveTarget(first.host, optionsFor(first, options));
 }
 
-/** Connects with these options; what connecting needs is loaded when the first host is reached for. */
-export function connectWith(options: ConnectOptions): JobConnect {
+/**
+ * Connects with these options, and with what the inventory says of the host; what connecting needs is loaded when the
+ * first host is reached for.
+ *
+ * @param entries The hosts by name; they may come later.
+ */
+export function connectWith(
+  options: ConnectOptions,
+  entries: ReadonlyMap<string, HostEntry> = new Map(),
+): JobConnect {
   return async (destination, { signal }) => {
-    const { connect } = await import("../host/connect.ts");
-    return await connect(destination, { ...options, signal });
+    const [{ connect }, { optionsFor }] = await Promise.all([
+      import("../host/connect.ts"),
+      import("./find_hosts.ts"),
+    ]);
+    const entry = entries.get(destination);
+    return await connect(destination, { ...(entry ? optionsFor(entry, options) : options), signal });
   };
 }
