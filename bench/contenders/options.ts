@@ -6,6 +6,7 @@ export interface ContenderOptions {
   /** Rides the keeper; otherwise a connection in the program itself. */
   readonly share: boolean;
   readonly configLines?: readonly string[];
+  readonly via?: "auto" | "ssh2" | "openssh";
   /** Operations that are done and not measured. */
   readonly warmUp: number;
   readonly count: number;
@@ -18,11 +19,12 @@ export function contenderOptions<T extends ContenderOptions = ContenderOptions>(
 
 /** What `connect` is given. Sharing must not silently fall back: a notice is a failure here. */
 export function connectOptions(options: ContenderOptions) {
-  const { configFile, share, configLines } = options;
+  const { configFile, share, configLines, via } = options;
   return {
     configFile,
     share,
     configLines,
+    via,
     prompter: {
       interactive: false,
       secret: () => Promise.resolve(null),

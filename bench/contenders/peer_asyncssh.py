@@ -90,7 +90,7 @@ async def pull():
             await sftp.get(task["remote"], task["local"])
 
 
-async def during_bulk():
+async def during_bulk(push):
     async with connect(task["hosts"][0]) as connection:
 
         async def one():
@@ -102,6 +102,15 @@ async def during_bulk():
         flowing = asyncio.Event()
         process = await connection.create_process(task["bulk"], encoding=None)
 
+        async def write():
+            chunk = bytes(65536)
+            while True:
+                process.stdin.write(chunk)
+                await process.stdin.drain()
+                seen["bytes"] += len(chunk)
+                if seen["bytes"] >= task["afterBytes"]:
+                    flowing.set()
+
         async def read():
             while True:
                 data = await process.stdout.read(65536)
@@ -111,7 +120,7 @@ async def during_bulk():
                 if seen["bytes"] >= task["afterBytes"]:
                     flowing.set()
 
-        reading = asyncio.ensure_future(read())
+        reading = asyncio.ensure_future(write() if push else read())
         await flowing.wait()
         before, started = seen["bytes"], time.perf_counter()
         loaded = await timed(task["count"], one)
@@ -134,7 +143,8 @@ modes = {
     "tree": lambda: sftp_put(True),
     "push": lambda: sftp_put(False),
     "pull": pull,
-    "duringBulk": during_bulk,
+    "duringBulk": lambda: during_bulk(False),
+    "duringPush": lambda: during_bulk(True),
 }
 
 print(json.dumps(asyncio.run(modes[task["mode"]]()) or {}))

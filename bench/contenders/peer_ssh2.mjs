@@ -128,32 +128,53 @@ const modes = {
     await call(await sftpOf(client), "fastGet", task.remote, task.local);
     client.end();
   },
-  async duringBulk() {
-    const client = await connect(task.hosts[0]);
-    const one = () => run(client, "true");
-    await timed(3, one);
-    const idle = await timed(task.count, one);
-    let bytes = 0;
-    const flowing = new Promise((resolve, reject) => {
+  duringBulk: () =>
+    shortDuring((client, flowed) =>
       client.exec(task.bulk, (error, stream) => {
-        if (error) return reject(error);
-        stream.on("data", (data) => {
-          bytes += data.length;
-          if (bytes >= task.afterBytes) resolve();
-        });
-      });
-    });
-    await flowing;
-    const [before, startedAt] = [bytes, performance.now()];
-    const loaded = await timed(task.count, one);
-    const bulkMBPerSecond = (bytes - before) / 1e3 / (performance.now() - startedAt);
-    client.destroy();
-    return {
-      ...{ idleP50Ms: quantile(idle, 0.5), idleP99Ms: quantile(idle, 0.99) },
-      ...{ p50Ms: quantile(loaded, 0.5), p99Ms: quantile(loaded, 0.99), bulkMBPerSecond },
-    };
-  },
+        if (error) throw error;
+        stream.on("data", (data) => flowed(data.length));
+      })
+    ),
+  duringPush: () =>
+    shortDuring((client, flowed) =>
+      client.exec(task.bulk, (error, stream) => {
+        if (error) throw error;
+        const chunk = Buffer.alloc(65536);
+        const write = () => {
+          let room = true;
+          while (room) {
+            room = stream.write(chunk);
+            flowed(chunk.length);
+          }
+        };
+        stream.on("drain", write);
+        write();
+      })
+    ),
 };
+
+/** Short commands, idle and again while `bulk` moves bytes over the same connection and says how many. */
+async function shortDuring(bulk) {
+  const client = await connect(task.hosts[0]);
+  const one = () => run(client, "true");
+  await timed(3, one);
+  const idle = await timed(task.count, one);
+  let bytes = 0;
+  await new Promise((resolve) => {
+    bulk(client, (more) => {
+      bytes += more;
+      if (bytes >= task.afterBytes) resolve();
+    });
+  });
+  const [before, startedAt] = [bytes, performance.now()];
+  const loaded = await timed(task.count, one);
+  const bulkMBPerSecond = (bytes - before) / 1e3 / (performance.now() - startedAt);
+  client.destroy();
+  return {
+    ...{ idleP50Ms: quantile(idle, 0.5), idleP99Ms: quantile(idle, 0.99) },
+    ...{ p50Ms: quantile(loaded, 0.5), p99Ms: quantile(loaded, 0.99), bulkMBPerSecond },
+  };
+}
 
 const report = await modes[task.mode]();
 console.log(JSON.stringify(report ?? {}));

@@ -25,11 +25,14 @@ export class ResultFile {
     await this.#append([{ type: "run", ...record }]);
   }
 
-  async workload({ workload, rounds, missing, failed }: RawResult, summary: Summary): Promise<void> {
+  async workload(
+    { workload, rounds, missing, failed, cutShort }: RawResult,
+    summary: Summary,
+  ): Promise<void> {
     const { id, title, link, baseline } = workload;
     const units = new Map(workload.contenders.map(({ name, unit }) => [name, unit ?? "ms"]));
     await this.#append([
-      { type: "workload", workload: id, title, link, baseline },
+      { type: "workload", workload: id, title, link, baseline, cutShort },
       ...rounds.map(({ round, turn, contender, measurement }) => ({
         type: "round",
         workload: id,

@@ -18,11 +18,17 @@ export interface RawResult {
   readonly missing: ReadonlyMap<string, string>;
   /** Contenders that failed while being measured, with the message: their earlier rounds are kept. */
   readonly failed: ReadonlyMap<string, string>;
+  /** Why there are fewer rounds than were asked for, if there are. */
+  readonly cutShort?: string;
 }
 
 export interface RoundsOptions {
   /** Rounds that are kept. */
   readonly rounds: number;
+  /** Once this long has passed no further round is begun; the first one always is. */
+  readonly budgetMs?: number;
+  /** Leaves the warm-up out. */
+  readonly cold?: boolean;
   /** Called before each turn. */
   readonly onTurn?: (round: number, contender: string) => void;
 }
@@ -38,8 +44,16 @@ export async function runRounds(workload: Workload, options: RoundsOptions): Pro
   const rounds: RoundEntry[] = [];
   for (const { name, missing: why } of workload.contenders) if (why !== undefined) missing.set(name, why);
   const able = workload.contenders.filter(({ name }) => !missing.has(name));
-  const warmUp = workload.warmUpRounds ?? 1;
+  const warmUp = options.cold ? 0 : workload.warmUpRounds ?? 1;
+  const until = performance.now() + (options.budgetMs ?? Infinity);
+  let cutShort: string | undefined;
   for (let round = 1 - warmUp; round <= options.rounds; round++) {
+    if (round > 1 && performance.now() > until) {
+      cutShort = `${round - 1} of ${options.rounds} rounds: its time of ${
+        options.budgetMs! / 1000
+      } s was over`;
+      break;
+    }
     if (workload.together) {
       options.onTurn?.(round, "all");
       await measureTogether(workload.together, round, rounds, failed, able);
@@ -48,7 +62,7 @@ export async function runRounds(workload: Workload, options: RoundsOptions): Pro
     }
     let turn = 0;
     for (const contender of orderOf(able, round)) {
-      if (failed.has(contender.name)) continue;
+      if (failed.has(contender.name) || !hasTurn(contender, round)) continue;
       options.onTurn?.(round, contender.name);
       turn++;
       try {
@@ -59,7 +73,11 @@ export async function runRounds(workload: Workload, options: RoundsOptions): Pro
       }
     }
   }
-  return { workload, rounds, missing, failed };
+  return { workload, rounds, missing, failed, cutShort };
+}
+
+function hasTurn({ rounds }: Contender, round: number): boolean {
+  return rounds === undefined || round >= 1 && round <= rounds;
 }
 
 async function measureTogether(

@@ -1,6 +1,15 @@
 import type { RawResult } from "./rounds.ts";
 import { median } from "./statistics.ts";
-import type { Contender, RatioPromise, Unit, ValuePromise } from "./workload.ts";
+import type {
+  Contender,
+  FloorPromise,
+  Measurement,
+  PeakPromise,
+  RatioPromise,
+  Unit,
+  ValuePromise,
+  WorkloadPromise,
+} from "./workload.ts";
 
 /** A ratio between two contenders, taken round by round: what disturbed one round disturbed both. */
 export interface PairedRatio {
@@ -20,6 +29,10 @@ export interface ContenderSummary {
   readonly max: number;
   readonly rounds: number;
   readonly medianClientCpuMs: number | undefined;
+  readonly medianServerCpuMs: number | undefined;
+  readonly medianPeakMB: number | undefined;
+  /** Some round was stopped before its end: the figures are less than what it takes. */
+  readonly stopped: boolean;
   /** Against the workload's baseline; undefined where units differ or the baseline was not measured. */
   readonly ratio: PairedRatio | undefined;
 }
@@ -33,7 +46,8 @@ export interface PromiseSummary {
   readonly text: string;
   /** What was found: a median ratio, or a median value. */
   readonly found: number | undefined;
-  readonly atMost: number;
+  readonly atMost?: number;
+  readonly atLeast?: number;
 }
 
 export interface Summary {
@@ -50,7 +64,10 @@ export function summarize(result: RawResult): Summary {
     const entries = result.rounds.filter((entry) => entry.contender === contender.name);
     if (entries.length === 0) return [];
     const values = entries.map(({ measurement }) => measurement.value);
-    const cpu = entries.flatMap(({ measurement }) => measurement.clientCpuMs ?? []);
+    const medianOf = (of: (measurement: Measurement) => number | undefined) => {
+      const known = entries.flatMap(({ measurement }) => of(measurement) ?? []);
+      return known.length > 0 ? median(known) : undefined;
+    };
     const comparable = unitOf(contender) === unitOf(baseline);
     return [{
       contender: contender.name,
@@ -60,14 +77,26 @@ export function summarize(result: RawResult): Summary {
       min: Math.min(...values),
       max: Math.max(...values),
       rounds: entries.length,
-      medianClientCpuMs: cpu.length > 0 ? median(cpu) : undefined,
+      medianClientCpuMs: medianOf(({ clientCpuMs }) => clientCpuMs),
+      medianServerCpuMs: medianOf(({ more }) =>
+        typeof more?.serverCpuMs === "number" ? more.serverCpuMs : undefined
+      ),
+      medianPeakMB: medianOf(({ peakMB }) => peakMB),
+      stopped: entries.some(({ measurement }) => measurement.stopped === true),
       ratio: comparable ? pairedRatio(result, contender.name, workload.baseline) : undefined,
     }];
   });
-  const promises = (workload.promises ?? []).map((promise) =>
-    "against" in promise ? ratioPromise(result, promise) : valuePromise(contenders, promise)
-  );
+  const promises = (workload.promises ?? []).map((promise) => judge(result, contenders, promise));
   return { contenders, promises };
+}
+
+function judge(
+  result: RawResult,
+  contenders: readonly ContenderSummary[],
+  promise: WorkloadPromise,
+): PromiseSummary {
+  if ("against" in promise) return ratioPromise(result, promise);
+  return valuePromise(result, contenders, promise);
 }
 
 /** `contender` over `against`, round by round. */
@@ -75,11 +104,15 @@ export function pairedRatio(
   result: Pick<RawResult, "rounds">,
   contender: string,
   against: string,
+  figure: "value" | "clientCpuMs" = "value",
 ): PairedRatio | undefined {
   const values = (name: string) =>
     new Map(
       result.rounds.filter((entry) => entry.contender === name)
-        .map(({ round, measurement }) => [round, measurement.value]),
+        .flatMap(({ round, measurement }) => {
+          const value = measurement[figure];
+          return value === undefined ? [] : [[round, value] as const];
+        }),
     );
   const below = values(against);
   const ratios = [...values(contender)].flatMap(([round, value]) => {
@@ -97,10 +130,11 @@ export function pairedRatio(
 
 /** A contender that failed in some rounds has shown nothing by the others. */
 function ratioPromise(result: RawResult, promise: RatioPromise): PromiseSummary {
-  const { contender, against, atMost, source } = promise;
+  const { contender, against, atMost, source, figure } = promise;
   const broken = [contender, against].find((name) => result.failed.has(name));
-  const ratio = pairedRatio(result, contender, against);
-  const wanted = `${contender} at most ${atMost} × ${against}`;
+  const ratio = pairedRatio(result, contender, against, figure);
+  const what = figure === undefined ? "" : ", client CPU";
+  const wanted = `${contender} at most ${atMost} × ${against}${what}`;
   if (!ratio) {
     return { contender, source, kept: undefined, text: `${wanted}: not measured`, found: undefined, atMost };
   }
@@ -119,19 +153,40 @@ function ratioPromise(result: RawResult, promise: RatioPromise): PromiseSummary 
   };
 }
 
-function valuePromise(contenders: readonly ContenderSummary[], promise: ValuePromise): PromiseSummary {
-  const { contender, atMostValue: atMost, source } = promise;
+function valuePromise(
+  result: RawResult,
+  contenders: readonly ContenderSummary[],
+  promise: ValuePromise | FloorPromise | PeakPromise,
+): PromiseSummary {
+  const { contender, source } = promise;
   const summary = contenders.find((each) => each.contender === contender);
-  const wanted = `${contender} at most ${atMost}${summary ? ` ${summary.unit}` : ""}`;
-  if (!summary) {
-    return { contender, source, kept: undefined, text: `${wanted}: not measured`, found: undefined, atMost };
+  const most = !("atLeastValue" in promise);
+  const peak = "atMostPeakMB" in promise;
+  const bound = "atLeastValue" in promise
+    ? promise.atLeastValue
+    : peak
+    ? promise.atMostPeakMB
+    : promise.atMostValue;
+  const limit = most ? { atMost: bound } : { atLeast: bound };
+  const unit = peak ? " MB of memory" : summary ? ` ${summary.unit}` : "";
+  const wanted = `${contender} at ${most ? "most" : "least"} ${bound}${unit}`;
+  const unjudged = (why: string): PromiseSummary => ({
+    ...{ contender, source, kept: undefined, text: `${wanted}: ${why}`, found: undefined },
+    ...limit,
+  });
+  if (!summary) return unjudged("not measured");
+  if (result.failed.has(contender)) {
+    return unjudged(`not judged, because it failed after ${summary.rounds} rounds`);
   }
+  const found = peak ? summary.medianPeakMB : summary.median;
+  if (found === undefined) return unjudged("not measured");
+  const range = peak ? "" : ` (${summary.min.toFixed(3)} to ${summary.max.toFixed(3)})`;
   return {
     contender,
     source,
-    kept: summary.median <= atMost,
-    text: `${wanted}: ${summary.median.toFixed(3)} (${summary.min.toFixed(3)} to ${summary.max.toFixed(3)})`,
-    found: summary.median,
-    atMost,
+    kept: most ? found <= bound : found >= bound,
+    text: `${wanted}: ${found.toFixed(3)}${range}`,
+    found,
+    ...limit,
   };
 }

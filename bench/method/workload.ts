@@ -1,6 +1,6 @@
 /** What is measured: workloads, who runs them, and one measurement. Nothing here knows of SSH. */
 
-export type Unit = "ms" | "MB" | "% of a core";
+export type Unit = "ms" | "MB" | "% of a core" | "× idle" | "% of the link" | "kB";
 
 /** One measurement of one contender in one round. */
 export interface Measurement {
@@ -10,6 +10,10 @@ export interface Measurement {
   readonly operations: number;
   /** CPU time of the client side, user and system, per operation; absent where it was not to be had. */
   readonly clientCpuMs?: number;
+  /** The most memory that the client side held at once: the process, its children, masters and the keeper. */
+  readonly peakMB?: number;
+  /** It was stopped before its end, so `value` is less than what it takes. */
+  readonly stopped?: boolean;
   /** Anything else worth keeping with the raw round. */
   readonly more?: Readonly<Record<string, number | string>>;
 }
@@ -23,6 +27,8 @@ export interface Contender {
   readonly missing?: string;
   /** A floor is no tool that anybody could use instead: it shows what part of the figure is the method's own. */
   readonly floor?: boolean;
+  /** At most so many rounds, and no warm-up: for what takes minutes. The table says how many there were. */
+  readonly rounds?: number;
   readonly measure?: () => Promise<Measurement>;
 }
 
@@ -31,6 +37,8 @@ export interface RatioPromise {
   readonly contender: string;
   readonly against: string;
   readonly atMost: number;
+  /** What is compared; default the value itself. */
+  readonly figure?: "clientCpuMs";
   /** Where it is promised. */
   readonly source: string;
 }
@@ -41,6 +49,22 @@ export interface ValuePromise {
   readonly atMostValue: number;
   readonly source: string;
 }
+
+/** The same from below. */
+export interface FloorPromise {
+  readonly contender: string;
+  readonly atLeastValue: number;
+  readonly source: string;
+}
+
+/** The same of the memory that a contender held at most. */
+export interface PeakPromise {
+  readonly contender: string;
+  readonly atMostPeakMB: number;
+  readonly source: string;
+}
+
+export type WorkloadPromise = RatioPromise | ValuePromise | FloorPromise | PeakPromise;
 
 /** The link that a workload ran over. */
 export interface LinkDescription {
@@ -57,7 +81,7 @@ export interface Workload {
   /** The contender that ratios are against, unless a promise says otherwise. */
   readonly baseline: string;
   readonly contenders: readonly Contender[];
-  readonly promises?: readonly (RatioPromise | ValuePromise)[];
+  readonly promises?: readonly WorkloadPromise[];
   /**
    * Measures all contenders in one act, for figures that cannot be had one by one; then no contender has a `measure`
    * and there is no order to alternate.

@@ -1,10 +1,12 @@
 /** Runs a client as a user would, from its start to its end, and counts what it cost on both sides. */
+import { CarpoolError } from "../../lib/base/errors.ts";
 import type { Measurement } from "../method/workload.ts";
 import { gone, signalProcess } from "../../tests/support/processes.ts";
 import type { RunResult } from "../../tests/support/run.ts";
 import { parseTimes } from "../world/programs.ts";
 import { failed, type World } from "../world/world.ts";
 import { clientPids, cpuSeconds, serverCpuSeconds } from "./cpu.ts";
+import { peakMemory } from "./memory.ts";
 import { pathWithSsh } from "./peers.ts";
 
 export interface ClientRun {
@@ -20,6 +22,10 @@ export interface ClientRun {
   readonly cold: boolean;
   /** Done before the clock starts, and after everything was ended: what a warm run finds there, a place to copy to. */
   readonly prepare?: () => Promise<unknown>;
+  /** It is stopped after so long, and the measurement says that it was. */
+  readonly limitMs?: number;
+  /** Watches memory too, which costs up to a twentieth of a core. */
+  readonly peak?: boolean;
   /** Looks at what was printed, and fails if that is not what was to be done. */
   readonly check?: (result: RunResult) => Measurement["more"] | void;
   /** Looks at what was done, and fails if it was not. */
@@ -46,11 +52,23 @@ export async function clientRun(world: World, run: ClientRun): Promise<Measureme
     ...(run.words ?? []),
     ...args,
   ];
-  const startedAt = performance.now();
-  const result = await world.run(program, rest, {
+  const options = {
     env: { ...world.env, PATH: await pathWithSsh(), ...env },
-  });
-  const value = (performance.now() - startedAt) / operations;
+    ...(run.limitMs === undefined ? {} : { deadlineMs: run.limitMs }),
+  };
+  let [value, result, peakMB] = [NaN, undefined as RunResult | undefined, undefined as number | undefined];
+  const timed = async () => {
+    const startedAt = performance.now();
+    result = await untilLimit(world.run(program, rest, options), run.limitMs);
+    value = (performance.now() - startedAt) / operations;
+  };
+  if (run.peak) peakMB = (await peakMemory(world, timed)).pssMB;
+  else await timed();
+  if (result === undefined) {
+    await endClients(world);
+    await connectionsGone(world);
+    return { value, operations, stopped: true, peakMB };
+  }
   const more = run.check?.(result) ?? {};
   await run.verify?.();
   const clientAfter = await cpuSeconds(clientPids(world));
@@ -63,7 +81,17 @@ export async function clientRun(world: World, run: ClientRun): Promise<Measureme
   const background = Math.max(0, clientAfter - clientBefore) * 1000;
   const clientCpuMs = (parseTimes(result.stderr) + background) / operations;
   const server: Record<string, number> = world.countsServerCpu ? { serverCpuMs } : {};
-  return { value, operations, clientCpuMs, more: { ...server, ...more } };
+  return { value, operations, clientCpuMs, peakMB, more: { ...server, ...more } };
+}
+
+/** Nothing where it was stopped because its time was over. */
+async function untilLimit(work: Promise<RunResult>, limitMs?: number): Promise<RunResult | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (limitMs !== undefined && error instanceof CarpoolError && error.code === "deadline") return undefined;
+    throw error;
+  }
 }
 
 /** How long a command on the host may outlive its connection before it is ended. */

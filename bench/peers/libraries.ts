@@ -4,7 +4,7 @@ import type { Peer } from "./peer.ts";
 
 /** What such a program is to do; it prints a report as one line of JSON. Each reads what its mode needs. */
 export interface LibraryTask {
-  readonly mode: "sequential" | "parallel" | "fleet" | "tree" | "push" | "pull" | "duringBulk";
+  readonly mode: "sequential" | "parallel" | "fleet" | "tree" | "push" | "pull" | "duringBulk" | "duringPush";
   readonly commands?: readonly string[];
   /** Channels on the one connection (`parallel`) or hosts (`fleet`) at once. */
   readonly width?: number;

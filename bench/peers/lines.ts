@@ -99,25 +99,23 @@ export function libraryLines(
 }
 
 /**
- * Two lines from one measurement, which gives two values: whichever line has its turn first measures, the other takes
- * its value.
+ * Several lines from one measurement, which gives a value for each: whichever line has its turn first measures, the
+ * others take theirs from it.
  */
-export function twoLines(
-  names: readonly [string, string],
-  template: Omit<Contender, "name" | "measure">,
-  measure: (() => Promise<readonly [Measurement, Measurement]>) | undefined,
+export function severalLines(
+  heads: readonly Omit<Contender, "measure">[],
+  measure: (() => Promise<readonly Measurement[]>) | undefined,
 ): Contender[] {
-  const kept: Measurement[][] = [[], []];
-  return names.map((name, side) => ({
-    ...template,
-    name,
-    measure: measure === undefined ? undefined : async () => {
-      const known = kept[side].shift();
-      if (known) return known;
-      const both = await measure();
-      kept[1 - side].push(both[1 - side]);
-      return both[side];
-    },
+  const waiting = heads.map((): Promise<readonly Measurement[]>[] => []);
+  return heads.map((head, line) => ({
+    ...head,
+    measure: measure && (async () => {
+      const known = waiting[line].shift();
+      if (known) return (await known)[line];
+      const all = measure();
+      for (const [other, queue] of waiting.entries()) if (other !== line) queue.push(all);
+      return (await all)[line];
+    }),
   }));
 }
 

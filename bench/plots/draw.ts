@@ -1,3 +1,4 @@
+import type { Chart } from "./charts.ts";
 import { parse, View } from "../../lib/deps/vega.ts";
 import { compile } from "../../lib/deps/vega_lite.ts";
 
@@ -12,4 +13,16 @@ export async function draw(spec: object): Promise<string> {
   } finally {
     view.finalize();
   }
+}
+
+/** Draws all that there is something to draw of into a directory, as `<name>.svg`; answers the names. */
+export async function drawInto(all: readonly Chart[], directory: URL): Promise<string[]> {
+  await Deno.mkdir(directory, { recursive: true });
+  const drawn: string[] = [];
+  for (const { name, spec } of all) {
+    if (spec === undefined) continue;
+    await Deno.writeTextFile(new URL(`${name}.svg`, directory), await draw(spec));
+    drawn.push(`${name}.svg`);
+  }
+  return drawn;
 }

@@ -4,7 +4,7 @@
  */
 import { writeBetween } from "../model_markers.ts";
 import { charts } from "./charts.ts";
-import { draw } from "./draw.ts";
+import { drawInto } from "./draw.ts";
 import { readmeSection } from "./readme.ts";
 import { readResults } from "./results.ts";
 
@@ -14,19 +14,15 @@ const README = new URL("../../README.md", import.meta.url);
 
 const results = await readResults(RESULTS);
 const all = charts(results);
-for (const directory of [RESULTS, CURRENT]) await Deno.mkdir(directory, { recursive: true });
+for (const { name, spec } of all) {
+  if (spec !== undefined) continue;
+  await Deno.remove(new URL(`${name}.svg`, CURRENT)).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+for (const directory of [RESULTS, CURRENT]) await drawInto(all, directory);
 for (const { name, spec, missing } of all) {
-  if (spec === undefined) {
-    await Deno.remove(new URL(`${name}.svg`, CURRENT)).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
-  } else {
-    const svg = await draw(spec);
-    for (const directory of [RESULTS, CURRENT]) {
-      await Deno.writeTextFile(new URL(`${name}.svg`, directory), svg);
-    }
-    console.log(`bench/plots/current/${name}.svg`);
-  }
+  if (spec !== undefined) console.log(`bench/plots/current/${name}.svg`);
   for (const what of missing) console.log(`missing in ${name}: ${what}`);
 }
 await writeBetween(README, { "sharing": readmeSection(results, all) });

@@ -2,10 +2,11 @@ import type { Contender, Measurement, Workload } from "../method/workload.ts";
 import { commandTask, playbook } from "../peers/ansible.ts";
 import { type ClientRun, clientRun } from "../peers/client_run.ts";
 import { libraryWords } from "../peers/libraries.ts";
-import { carpoolProgram, repeat, twoLines } from "../peers/lines.ts";
+import { carpoolProgram, repeat, severalLines } from "../peers/lines.ts";
 import {
   CARPOOL_COMMAND,
   CARPOOL_PROGRAM,
+  CARPOOL_PROGRAM_OPENSSH,
   CARPOOL_PROGRAM_PRIVATE,
   PEER_NAMES,
   SSH_ON_MASTER,
@@ -37,11 +38,18 @@ export async function cpuPerCommand(world: World, { count }: CpuOptions): Promis
     ? undefined
     : "the CPU time of sshd's processes cannot be counted here";
   const line = (name: string, make: () => ClientRun | Promise<ClientRun>, missing?: string): Contender[] =>
-    twoLines([`${name}: client`, `${name}: server`], { missing: missing ?? uncounted }, async () => {
-      const { value: wallMs, clientCpuMs, more } = await clientRun(world, await make());
-      const entry = (value: number): Measurement => ({ value, operations: count, more: { ...more, wallMs } });
-      return [entry(clientCpuMs!), entry(Number(more!.serverCpuMs))];
-    });
+    severalLines(
+      ["client", "server"].map((side) => ({ name: `${name}: ${side}`, missing: missing ?? uncounted })),
+      async () => {
+        const { value: wallMs, clientCpuMs, more } = await clientRun(world, await make());
+        const entry = (value: number): Measurement => ({
+          value,
+          operations: count,
+          more: { ...more, wallMs },
+        });
+        return [entry(clientCpuMs!), entry(Number(more!.serverCpuMs))];
+      },
+    );
   const peerLine = (
     peer: Peer | MissingPeer,
     suffix: string,
@@ -50,7 +58,8 @@ export async function cpuPerCommand(world: World, { count }: CpuOptions): Promis
     const name = PEER_NAMES[peer.id] + suffix;
     return "missing" in peer ? line(name, () => run, peer.missing) : line(name, () => make(peer));
   };
-  const program = (share: boolean) => once(carpoolProgram(world, "exec_loop.ts", { host, share, count }));
+  const program = (share: boolean, via?: "openssh") =>
+    once(carpoolProgram(world, "exec_loop.ts", { host, share, via, count }));
   return {
     id: "cpu",
     title: `${count} times true, each after the other, from nothing; CPU ms per command on either side`,
@@ -64,6 +73,7 @@ export async function cpuPerCommand(world: World, { count }: CpuOptions): Promis
       ...line(CARPOOL_COMMAND, each(world.carpool("exec", "-F", world.configFile, host, "--", "true"))),
       ...line(CARPOOL_PROGRAM, program(true)),
       ...line(CARPOOL_PROGRAM_PRIVATE, program(false)),
+      ...line(CARPOOL_PROGRAM_OPENSSH, program(true, "openssh")),
       ...(["pssh", "pdsh", "clush"] as const).flatMap((id) =>
         peerLine(peers[id], " on ssh's masters", (peer) => ({
           ...run,

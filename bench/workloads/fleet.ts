@@ -3,7 +3,13 @@ import { commandTask } from "../peers/ansible.ts";
 import { linesEnd } from "../peers/client_run.ts";
 import { libraryLines, playbookLines, repeat, type RunFrame, toolLines, wordsLine } from "../peers/lines.ts";
 import { peakMemory } from "../peers/memory.ts";
-import { CARPOOL_COMMAND, CARPOOL_RUN, CARPOOL_RUN_PRIVATE, SSH_ON_MASTER } from "../peers/names.ts";
+import {
+  CARPOOL_COMMAND,
+  CARPOOL_RUN,
+  CARPOOL_RUN_OPENSSH,
+  CARPOOL_RUN_PRIVATE,
+  SSH_ON_MASTER,
+} from "../peers/names.ts";
 import { findPeers } from "../peers/peers.ts";
 import { onMasters, type SshOptions } from "../peers/ssh_tools.ts";
 import { taskFile } from "../peers/task_file.ts";
@@ -75,6 +81,7 @@ export async function fleet(world: World, options: FleetOptions): Promise<Worklo
     shells(`${SSH_ON_MASTER}, a shell loop`, masters),
     wordsLine(world, CARPOOL_RUN, carpool(), frame),
     wordsLine(world, `${CARPOOL_COMMAND} step`, exec, frame, steps),
+    wordsLine(world, CARPOOL_RUN_OPENSSH, carpool("--via", "openssh"), frame),
     ...tools("on ssh's masters", masters),
     ...(warm ? [] : [
       wordsLine(world, CARPOOL_RUN_PRIVATE, carpool("--no-share"), frame),
@@ -99,7 +106,12 @@ export async function fleet(world: World, options: FleetOptions): Promise<Worklo
 }
 
 /** A shell for each host, at once, that runs one ssh for each step. */
-function loopOverHosts(world: World, hosts: readonly string[], steps: number, options: SshOptions): string[] {
+export function loopOverHosts(
+  world: World,
+  hosts: readonly string[],
+  steps: number,
+  options: SshOptions,
+): string[] {
   const script = `seq_hosts=$1; shift; for h in $seq_hosts; do (${
     repeat(steps).replace('"$@"', '"$@" "$h" "echo step"')
   }) & done; wait`;

@@ -1,7 +1,13 @@
 import type { Contender, Workload } from "../method/workload.ts";
 import { commandTask } from "../peers/ansible.ts";
 import { libraryLines, playbookLines, repeat, type RunFrame, wordsLine } from "../peers/lines.ts";
-import { CARPOOL_RUN, CARPOOL_RUN_PRIVATE, SSH_ON_MASTER, SSH_ON_MASTER_CURVE } from "../peers/names.ts";
+import {
+  CARPOOL_RUN,
+  CARPOOL_RUN_OPENSSH,
+  CARPOOL_RUN_PRIVATE,
+  SSH_ON_MASTER,
+  SSH_ON_MASTER_CURVE,
+} from "../peers/names.ts";
 import { findPeers } from "../peers/peers.ts";
 import { onMasters } from "../peers/ssh_tools.ts";
 import { taskFile } from "../peers/task_file.ts";
@@ -35,6 +41,7 @@ export async function jobSteps(world: World, { rttMs, steps, warm }: JobStepsOpt
     ...(warm ? [] : [line(SSH_ON_MASTER_CURVE, loop(...onMasters(world), ...CURVE_OPTION))]),
     line(CARPOOL_RUN, carpool()),
     ...(warm ? [] : [line(CARPOOL_RUN_PRIVATE, carpool("--no-share"))]),
+    line(CARPOOL_RUN_OPENSSH, carpool("--via", "openssh")),
     ...playbookLines(world, peers, [host], commands.map(commandTask), frame),
     ...libraryLines(world, peers, [host], { mode: "sequential", commands }, frame),
     {

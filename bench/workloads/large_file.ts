@@ -113,7 +113,8 @@ export async function largeFile(world: World, options: LargeFileOptions): Promis
   };
 }
 
-async function makeFile(path: string, bytes: number, uid: number): Promise<void> {
+/** A file of random bytes, unless it is there; the account's own where it lies with the server. */
+export async function makeFile(path: string, bytes: number, uid: number): Promise<void> {
   if (await Deno.stat(path).then((info) => info.size === bytes, () => false)) return;
   using file = await Deno.open(path, { create: true, write: true, truncate: true });
   const piece = crypto.getRandomValues(new Uint8Array(65536));

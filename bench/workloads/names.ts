@@ -5,6 +5,8 @@ export const SSH_MASTER = "ssh -S on its own master";
 export const CARPOOL_PRIVATE = "carpool, private connection";
 export const CARPOOL_KEEPER = "carpool, riding the keeper";
 export const CARPOOL_ON_OPENSSH = "carpool, riding ssh's master";
+/** The link itself. */
+export const PING = "a byte there and back over such a link";
 export const CARPOOL_PER_COMMAND = "carpool, connection per command";
 
 /** ssh2 has no post-quantum key exchange: the like of it for like. */

@@ -5,17 +5,24 @@ import { reaper } from "../peers/reaper.ts";
 import type { World, WorldOptions } from "../world/world.ts";
 import { cpuPerCommand } from "./cpu_per_command.ts";
 import { BULK_LINKS, duringBulk } from "./during_bulk.ts";
+import { dependent } from "./dependent.ts";
 import { fleet, fleetWorld } from "./fleet.ts";
+import { fleetBulk, fleetBulkWorld } from "./fleet_bulk.ts";
+import { fleetAgainstLibraries, fleetAgainstTools, fleetOfThousand, scaleWorld } from "./fleet_scale.ts";
+import { jobKnown } from "./job_known.ts";
+import { FAR_LINK, largeCopy } from "./large_copy.ts";
 import { jobSteps } from "./job_steps.ts";
 import { FILE_LINKS, largeFile } from "./large_file.ts";
 import { parallel } from "./parallel.ts";
 import { sequential } from "./sequential.ts";
+import { throwAway } from "./throw_away.ts";
 import { tree } from "./tree.ts";
+import { treeWarm } from "./tree_warm.ts";
 
 export interface PeerEntry {
   readonly id: string;
   readonly world: WorldOptions;
-  readonly make: (world: World) => Promise<Workload>;
+  readonly make: (world: World) => Workload | Promise<Workload>;
 }
 
 const ELSEWHERE = "takes too long for 200 files: it is measured with 20, in tree-50-all";
@@ -36,13 +43,13 @@ function commandCount(): number {
 }
 
 /** Small enough for a machine of two cores; each size stands in its title. */
-export async function peerEntries(): Promise<PeerEntry[]> {
+export async function peerEntries(tour: boolean): Promise<PeerEntry[]> {
   const within = await reaper();
-  const all = await entries();
+  const all = await entries(tour);
   return all.map((entry) => ({ ...entry, world: { ...entry.world, within } }));
 }
 
-async function entries(): Promise<PeerEntry[]> {
+async function entries(tour: boolean): Promise<PeerEntry[]> {
   const at = (rttMs: number): WorldOptions => ({ rttsMs: rttMs > 0 ? [rttMs] : [] });
   // Where it cannot be had it is missing among the peers too, with the reason.
   const programs = await provide("rsync").then((tool) => [tool], () => []);
@@ -106,11 +113,54 @@ async function entries(): Promise<PeerEntry[]> {
         make: (world) => largeFile(world, { direction, link, bytes: 100e6 }),
       }))
     ),
-    ...[undefined, "narrow"].map((link): PeerEntry => ({
-      id: `during-bulk${link ? `-${link}` : ""}`,
-      world: { links: link ? { [link]: BULK_LINKS[link] } : {} },
-      make: (world) => duringBulk(world, { link, count: link ? 30 : 100 }),
+    ...(["pull", "push"] as const).flatMap((direction) =>
+      [undefined, "narrow"].map((link): PeerEntry => ({
+        id: `during-bulk${direction === "push" ? "-push" : ""}${link ? `-${link}` : ""}`,
+        world: { links: link ? { [link]: BULK_LINKS[link] } : {} },
+        make: (world) =>
+          duringBulk(world, { link, direction, count: link ? 30 : 100, peerRounds: tour ? 1 : undefined }),
+      }))
+    ),
+    { id: "job-20-200", world: at(200), make: (world) => jobKnown(world, 200) },
+    {
+      id: "dependent-50",
+      world: at(50),
+      make: (world) => dependent(world, { rttMs: 50, peerRounds: tour ? 1 : 5 }),
+    },
+    {
+      id: "dependent-200",
+      world: at(200),
+      make: (world) => dependent(world, { rttMs: 200, peerRounds: tour ? 0 : 1 }),
+    },
+    { id: "tree-warm-50", world: { ...at(50), programs }, make: (world) => treeWarm(world, 50) },
+    ...(["push", "pull"] as const).map((direction): PeerEntry => ({
+      id: `large-${direction}`,
+      world: {},
+      make: (world) => largeCopy(world, { direction, bytes: 500e6 }),
     })),
+    {
+      id: "large-push-far",
+      world: { links: { far: FAR_LINK } },
+      make: (world) => largeCopy(world, { direction: "push", bytes: 200e6, far: true }),
+    },
+    {
+      id: "parallel-0-warm",
+      world: {},
+      make: (world) => parallel(world, { rttMs: 0, count: 50, warm: true }),
+    },
+    { id: "fleet-bulk", world: fleetBulkWorld, make: (world) => fleetBulk(world, 200e6) },
+    ...[0, 50].map((rttMs): PeerEntry => ({
+      id: `throw-away-${rttMs}`,
+      world: at(rttMs),
+      make: (world) => throwAway(world, { rttMs, sessions: 40 }),
+    })),
+    { id: "fleet-100-hosts", world: scaleWorld(100), make: fleetAgainstLibraries },
+    {
+      id: "fleet-200-hosts",
+      world: scaleWorld(200),
+      make: (world) => fleetAgainstTools(world, { limitMs: tour ? 120_000 : 600_000 }),
+    },
+    { id: "fleet-1000-hosts", world: scaleWorld(1000), make: (world) => fleetOfThousand(world) },
     { id: "cpu", world: {}, make: (world) => cpuPerCommand(world, { count: commandCount() }) },
   ];
 }

@@ -11,6 +11,7 @@ import {
 import {
   CARPOOL_COMMAND,
   CARPOOL_PROGRAM,
+  CARPOOL_PROGRAM_OPENSSH,
   CARPOOL_PROGRAM_PRIVATE,
   SSH_ON_MASTER,
   SSH_ON_MASTER_CURVE,
@@ -26,7 +27,7 @@ export interface SequentialOptions {
   readonly count: number;
 }
 
-const FLOOR_SHELL = "one command at a time into a remote shell";
+export const FLOOR_SHELL = "one command at a time into a remote shell";
 const FLOOR_SCRIPT = "one script with all of them";
 
 /** N short commands on one host, each needing the one before; from nothing, start and handshake included. */
@@ -37,8 +38,8 @@ export async function sequential(world: World, { rttMs, count }: SequentialOptio
   const commands = Array.from({ length: count }, () => "true");
   const ssh = (name: string, ...options: string[]) =>
     wordsLine(world, name, world.ssh(...options, host, "true"), frame, count);
-  const program = (name: string, share: boolean) =>
-    wordsLine(world, name, carpoolProgram(world, "exec_loop.ts", { host, share, count }), frame);
+  const program = (name: string, share: boolean, via?: "openssh") =>
+    wordsLine(world, name, carpoolProgram(world, "exec_loop.ts", { host, share, via, count }), frame);
   const contenders: Contender[] = [
     ssh(SSH_ON_MASTER, ...onMasters(world)),
     ssh(SSH_ON_MASTER_CURVE, ...onMasters(world), ...CURVE_OPTION),
@@ -53,6 +54,7 @@ export async function sequential(world: World, { rttMs, count }: SequentialOptio
     ),
     program(CARPOOL_PROGRAM, true),
     program(CARPOOL_PROGRAM_PRIVATE, false),
+    program(CARPOOL_PROGRAM_OPENSSH, true, "openssh"),
     ...toolLines(
       world,
       peers,
@@ -78,7 +80,7 @@ export async function sequential(world: World, { rttMs, count }: SequentialOptio
 }
 
 /** A shell of the host that is given one command, and the next when it has said that the first has ended. */
-function intoShell(world: World, host: string, count: number): string[] {
+export function intoShell(world: World, host: string, count: number): string[] {
   const script = 'n=$1; shift; coproc SHELL_THERE { "$@"; }; ' +
     'while [ "$n" -gt 0 ]; do echo "true; echo \\$?" >&"${SHELL_THERE[1]}"; ' +
     'read -r status <&"${SHELL_THERE[0]}"; [ "$status" = 0 ] || exit 1; n=$((n-1)); done; ' +

@@ -18,7 +18,7 @@ export interface TreeOptions {
 const FILE_BYTES = 2048;
 const PER_DIRECTORY = 20;
 const TAR = "tar | ssh";
-const TAR_WARM = "tar | ssh, on a warm master";
+export const TAR_WARM = "tar | ssh, on a warm master";
 
 /** Many small files to one host, from nothing, and on what is warm already. */
 export async function tree(world: World, { rttMs, files, tooSlow = {} }: TreeOptions): Promise<Workload> {
@@ -111,7 +111,8 @@ export async function tree(world: World, { rttMs, files, tooSlow = {} }: TreeOpt
   };
 }
 
-async function makeTree(dir: string, files: number): Promise<void> {
+/** Files of random bytes, twenty to a directory. */
+export async function makeTree(dir: string, files: number): Promise<void> {
   for (let index = 0; index < files; index++) {
     const folder = `${dir}/d${Math.floor(index / PER_DIRECTORY)}`;
     await Deno.mkdir(folder, { recursive: true });
@@ -119,7 +120,8 @@ async function makeTree(dir: string, files: number): Promise<void> {
   }
 }
 
-async function countFiles(dir: string): Promise<number> {
+/** How many of the right size there are. */
+export async function countFiles(dir: string): Promise<number> {
   let count = 0;
   for await (const { name, isDirectory } of Deno.readDir(dir)) {
     if (isDirectory) count += await countFiles(`${dir}/${name}`);

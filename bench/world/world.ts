@@ -65,6 +65,7 @@ export class World implements AsyncDisposable {
   readonly #links: readonly EmulatedLink[];
   readonly #addresses: ReadonlyMap<string, Address>;
   readonly #masters = new Map<string, SshMaster>();
+  readonly #echoes = new Map<number, Echo>();
 
   private constructor(
     sshd: Sshd,
@@ -136,7 +137,8 @@ export class World implements AsyncDisposable {
       ...options,
     });
     if (result.success) return result;
-    throw failed(`${program} ${args.at(-1)}`, `status ${result.code}: ${result.stderr.slice(-500)}`);
+    const said = (result.stderr.trim() || result.stdout.trim()).slice(-500);
+    throw failed(`${program} ${args.at(-1)?.slice(0, 200)}`, `status ${result.code}: ${said}`);
   }
 
   /** Runs a program of `contenders/` as a process of its own and takes what it measured itself. */
@@ -177,6 +179,14 @@ export class World implements AsyncDisposable {
       clientCpuMs: (measurement.clientCpuMs ?? 0) + backgroundCpuMs,
       more: { ...measurement.more, backgroundCpuMs },
     };
+  }
+
+  /** What a round trip takes over a link like `rtt<N>`: no SSH, one byte to an echo and back. */
+  async ping(rttMs: number, count = 10): Promise<Measurement> {
+    let echo = this.#echoes.get(rttMs);
+    if (echo === undefined) this.#echoes.set(rttMs, echo = await startEcho(rttMs));
+    const { hostname, port } = echo.link ?? echo.listener.addr;
+    return await this.contender("ping.ts", { hostname, port, warmUp: 2, count });
   }
 
   /** The words of a stock `ssh` in this world. */
@@ -240,9 +250,31 @@ export class World implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await end(processesMarked(this.home.path), "SIGKILL");
     for (const link of this.#links) await link[Symbol.asyncDispose]();
+    for (const { listener, link } of this.#echoes.values()) {
+      listener.close();
+      await link?.[Symbol.asyncDispose]();
+    }
     await this.sshd.stop();
     await this.home[Symbol.asyncDispose]();
   }
+}
+
+interface Echo {
+  readonly listener: Deno.TcpListener;
+  readonly link: EmulatedLink | undefined;
+}
+
+async function startEcho(rttMs: number): Promise<Echo> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  (async () => {
+    for await (const connection of listener) {
+      connection.setNoDelay(true);
+      connection.readable.pipeTo(connection.writable).catch(() => {}); // whoever asked has gone
+    }
+  })();
+  if (rttMs === 0) return { listener, link: undefined };
+  const { hostname, port } = listener.addr;
+  return { listener, link: await emulateLink({ to: { hostname, port }, rttMs }) };
 }
 
 async function end(pids: readonly number[], signal: Deno.Signal): Promise<void> {
