@@ -1,4 +1,4 @@
-import { ChannelError } from "../base/errors.ts";
+import { ChannelError, LinkError } from "../base/errors.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { OPEN_FAILURE } from "../wire/messages.ts";
 import type { Connection } from "./connection.ts";
@@ -18,7 +18,8 @@ const BULK_TICKET = 2 ** 52;
 
 interface Waiter {
   readonly ticket: number;
-  readonly resolve: () => void;
+  /** Its turn has come: here, or at another gate to the same host. */
+  readonly resolve: (elsewhere?: SessionGate) => void;
 }
 
 export interface SessionGateOptions {
@@ -62,6 +63,14 @@ export class SessionGate {
   #open = 0;
   /** The most that were ever open at once. */
   #proven = 0;
+  /** When the sessions that are in use were handed out. */
+  readonly #since = new Map<Session, number>();
+  /** What sessions took lately, in milliseconds; undefined: none has ended. */
+  #usualMs: number | undefined;
+  /** Called when somebody has to wait. */
+  onWait: (() => void) | undefined;
+  /** Called when a slot has become free that nobody here waits for. */
+  onRoom: (() => void) | undefined;
   readonly #spares: SparePool<Spare>;
   readonly #quiet: Quiet;
   readonly #handsSpares: boolean;
@@ -109,6 +118,34 @@ export class SessionGate {
     return this.#waiters.length;
   }
 
+  /** The shortest round trip lately, in milliseconds. */
+  get roundTripMs(): number | undefined {
+    return this.#connection.roundTrip.minMs;
+  }
+
+  /** Whether a session would get its turn at once. */
+  get hasRoom(): boolean {
+    return this.#waiters.length === 0 && this.#taken < this.#limit;
+  }
+
+  /**
+   * Milliseconds until the last one that waits now would have its turn, from what sessions took lately and how long
+   * those that are open have been so.
+   */
+  get expectedWaitMs(): number {
+    if (this.#waiters.length === 0) return 0;
+    const oldest = this.#since.values().next();
+    const ageMs = oldest.done ? 0 : performance.now() - oldest.value;
+    return Math.max(this.#usualMs ?? 0, ageMs) * this.#waiters.length / this.#limit;
+  }
+
+  /** Sends the one that has waited longest to another gate to the same host; false when nobody waits. */
+  divert(elsewhere: SessionGate): boolean {
+    const waiter = this.#waiters.shift();
+    waiter?.resolve(elsewhere);
+    return waiter !== undefined;
+  }
+
   /**
    * Waits for a turn and opens a session; its slot is given on when it ends. What is `bulk` waits behind everything
    * that is not.
@@ -116,14 +153,21 @@ export class SessionGate {
   async acquire(signal?: AbortSignal, options: { readonly bulk?: boolean } = {}): Promise<Session> {
     const ticket = this.#nextTicket++ + (options.bulk ? BULK_TICKET : 0);
     const spare = await this.#spare(signal);
-    if (spare !== undefined) return spare;
+    if (spare !== undefined) return this.#handOut(spare);
     for (let refusals = 0;; refusals++) {
-      await this.#turn(ticket, signal);
+      const elsewhere = await this.#turn(ticket, signal);
+      if (elsewhere !== undefined) {
+        const session = await elsewhere.acquire(signal).catch((error) => {
+          if (!(error instanceof LinkError)) throw error;
+        });
+        if (session !== undefined) return session;
+        continue; // that connection has ended: its place here is kept
+      }
       try {
         const session = await Session.open(this.#connection, { signal, spare: this.#handsSpares });
         this.#quiet.answered();
         session.onStart = () => this.#spares.refill();
-        return this.#opened(session);
+        return this.#handOut(this.#opened(session));
       } catch (error) {
         if (isSessionLimit(error)) this.#learn();
         this.#release();
@@ -192,12 +236,24 @@ export class SessionGate {
     return session;
   }
 
-  #turn(ticket: number, signal: AbortSignal | undefined): Promise<void> {
+  #handOut(session: Session): Session {
+    const since = performance.now();
+    this.#since.set(session, since);
+    session.ended.then(() => {
+      this.#since.delete(session);
+      const tookMs = performance.now() - since;
+      this.#usualMs = this.#usualMs === undefined ? tookMs : this.#usualMs * 0.75 + tookMs * 0.25;
+    });
+    return session;
+  }
+
+  /** Resolves with the gate to go to, where that is not this one. */
+  #turn(ticket: number, signal: AbortSignal | undefined): Promise<SessionGate | undefined> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const isNext = this.#waiters.length === 0 || ticket < this.#waiters[0].ticket;
     if (isNext && this.#taken < this.#limit) {
       this.#taken++;
-      return Promise.resolve();
+      return Promise.resolve(undefined);
     }
     return new Promise((resolve, reject) => {
       const abort = () => {
@@ -206,22 +262,24 @@ export class SessionGate {
       };
       const waiter: Waiter = {
         ticket,
-        resolve: () => {
+        resolve: (elsewhere) => {
           signal?.removeEventListener("abort", abort);
-          this.#taken++;
-          resolve();
+          if (elsewhere === undefined) this.#taken++;
+          resolve(elsewhere);
         },
       };
       signal?.addEventListener("abort", abort, { once: true });
       // One that was refused keeps its place among those that came later.
       const later = this.#waiters.findIndex((other) => other.ticket > ticket);
       this.#waiters.splice(later === -1 ? this.#waiters.length : later, 0, waiter);
+      this.onWait?.();
     });
   }
 
   #release(): void {
     this.#taken--;
     while (this.#taken < this.#limit && this.#waiters.length > 0) this.#waiters.shift()?.resolve();
+    if (this.hasRoom) this.onRoom?.();
   }
 }
 

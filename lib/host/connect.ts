@@ -8,7 +8,9 @@ import { findControlPath, openMaster, ride, type RideOptions } from "../master/r
 import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
 import { forwardedAgentOf } from "../target/forwarded_agent.ts";
-import { Host } from "./host.ts";
+import { Host, type HostOptions } from "./host.ts";
+import { laneOpener } from "./lane_opener.ts";
+import { DEFAULT_LANES } from "./lanes.ts";
 
 /** What {@linkcode connect} may be given: any option of ssh_config that Carpool knows, in camelCase, and these. */
 export interface ConnectOptions extends TargetOptions {
@@ -20,13 +22,19 @@ export interface ConnectOptions extends TargetOptions {
   readonly verbose?: boolean;
   /** `false`: a private connection in this process, as with `controlMaster: "no"`; default `true`. */
   readonly share?: boolean;
+  /**
+   * Most connections to the host that this process uses at once, the first (or shared) one included; default 4. A
+   * further one is opened for a copy of 32 MiB or more, and where commands would wait for a session longer than a
+   * handshake takes; never where somebody would have to be asked. `1`: never.
+   */
+  readonly lanes?: number;
 }
 
 /** Sessions kept open ahead of need on a connection of our own, at most: as many as are used at once. */
 const MOST_SPARES = 4;
 
-/** A master of ours queues sessions by itself, whatever the server's limit is. */
-const MAX_SESSIONS_AT_MASTER = 1000;
+/** A master of ours queues sessions by itself; what it would not take at once waits here, where a lane can have it. */
+const MAX_SESSIONS_AT_MASTER = 10;
 
 /**
  * Connects to a host: an alias of `ssh_config`, `user@host:port`, `ssh://…`. Rides the live master of the same
@@ -43,12 +51,14 @@ export async function connect(destination: string, options: ConnectOptions = {})
   const { target, prompter } = await prepare(destination, options);
   const shared = options.share !== false && await wantsToShare(target, options, prompter);
   const openSsh = await openSshOptions(target, options, prompter);
+  const lanes = lanesFor(target, options, openSsh, prompter);
   if (shared) {
     const rideOptions = { ...rideOptionsOf(target, options, prompter), openSsh };
     try {
       const { link, kind } = await ride(target, { ...rideOptions, signal: options.signal });
       return new Host(new Connection(link), target, {
-        maxSessions: MAX_SESSIONS_AT_MASTER,
+        ...lanes,
+        maxSessions: options.maxSessions ?? MAX_SESSIONS_AT_MASTER,
         handsSpares: true,
         connection: kind,
         reconnect: async () => new Connection((await ride(target, rideOptions)).link),
@@ -62,13 +72,25 @@ export async function connect(destination: string, options: ConnectOptions = {})
     const { openPrivateOpenSshLink } = await import("../master/openssh_master.ts");
     const link = await openPrivateOpenSshLink(target, { options: openSsh, prompter, signal: options.signal });
     // No keepalive of ours: it would end a proxy connection. `ssh` itself sends them.
-    return new Host(new Connection(link), target, { maxSessions: options.maxSessions, spares: 1 });
+    return new Host(new Connection(link), target, { ...lanes, maxSessions: options.maxSessions, spares: 1 });
   }
   const connection = new Connection(await openPrivateLink(target, prompter, options.signal));
   const agent = forwardedAgentOf(target);
   if (agent) (await import("../channel/agent.ts")).serveAgent(connection, agent);
   keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
-  return new Host(connection, target, { maxSessions: options.maxSessions, spares: MOST_SPARES });
+  return new Host(connection, target, { ...lanes, maxSessions: options.maxSessions, spares: MOST_SPARES });
+}
+
+function lanesFor(
+  target: Target,
+  options: ConnectOptions,
+  openSsh: TargetOptions | undefined,
+  prompter: Prompter,
+): Pick<HostOptions, "lanes"> {
+  const most = (options.lanes ?? DEFAULT_LANES) - 1;
+  const open = most > 0 ? laneOpener(target, options, openSsh) : undefined;
+  const say = options.verbose ? (message: string) => prompter.notice(message) : undefined;
+  return open ? { lanes: { open, most, say } } : {};
 }
 
 async function prepare(

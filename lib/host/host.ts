@@ -13,6 +13,7 @@ import type { Target } from "../target/target.ts";
 import { commandLine } from "./command_line.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import type { ExecOptions, ExecResult } from "./exec_options.ts";
+import { Lanes, type LanesOptions } from "./lanes.ts";
 import { OutputCollector } from "./output_collector.ts";
 import { RemoteProcess, type RemoteStatus } from "./remote_process.ts";
 import type { SessionSource } from "./session_source.ts";
@@ -32,6 +33,20 @@ export interface HostOptions {
   readonly handsSpares?: boolean;
   /** Boards a master anew; without it a connection that ends is the end. */
   readonly reconnect?: () => Promise<Connection>;
+  /** How further connections to the host are opened; without it there are none. */
+  readonly lanes?: LanesOptions;
+}
+
+/** What a host has open; see {@linkcode Host.load}. */
+export interface HostLoad {
+  /** Sessions that run something. */
+  readonly sessions: number;
+  /** Commands and copies that wait for a session. */
+  readonly waiting: number;
+  /** Channels of every kind on the first connection. */
+  readonly channels: number;
+  /** Further connections to the host, open because that paid. */
+  readonly lanes: number;
 }
 
 /** Values that `` host.$`…` `` can hold: each is quoted, a list word by word. */
@@ -52,6 +67,7 @@ export class Host implements AsyncDisposable {
   readonly #maxSessions: number | undefined;
   readonly #gateOptions: SessionGateOptions;
   readonly #reconnect: (() => Promise<Connection>) | undefined;
+  readonly #lanes: Lanes | undefined;
   #connection!: Connection;
   #gate!: SessionGate;
   #reconnecting: Promise<void> | undefined;
@@ -64,6 +80,7 @@ export class Host implements AsyncDisposable {
     this.#maxSessions = options.maxSessions;
     this.#gateOptions = { spares: options.spares, handsSpares: options.handsSpares };
     this.#reconnect = options.reconnect;
+    this.#lanes = options.lanes && new Lanes(options.lanes);
     const { promise, resolve } = Promise.withResolvers<CloseInfo>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -73,6 +90,7 @@ export class Host implements AsyncDisposable {
   #use(connection: Connection): void {
     this.#connection = connection;
     this.#gate = new SessionGate(connection, this.#maxSessions, this.#gateOptions);
+    this.#lanes?.relieve(this.#gate);
     connection.closed.then((info) => {
       if (this.#reconnect === undefined || this.#closing) this.#resolveClosed(info);
     });
@@ -107,6 +125,10 @@ export class Host implements AsyncDisposable {
   /** Sessions for copies. One object for the host's life: what is learned of its account is kept by it. */
   readonly #bulk: SessionSource = ((host: Host) => ({
     open: (signal?: AbortSignal) => host.#session(signal),
+    lane: async (bytes: number) => {
+      const { laneSource } = await import("./lane_source.ts");
+      return await laneSource(host.#lanes, host.#gate, bytes, host.where);
+    },
     // Half of what the server allows: commands beside a copy find sessions, too.
     get parallel() {
       return Math.max(1, Math.floor(host.#gate.limit / 2));
@@ -197,8 +219,14 @@ export class Host implements AsyncDisposable {
    * be copied is left out and named in the `CopyError` at the end.
    */
   async copy(local: string, remote: string, options: CopyOptions = {}): Promise<CopyResult> {
-    const { copyToHost } = await import("./copy.ts");
-    return await copyToHost(this.#bulk, local, remote, options);
+    const [{ copyToHost }, { localBytes }, { laneThreshold }] = await Promise.all([
+      import("./copy.ts"),
+      import("./local_bytes.ts"),
+      import("./lane_source.ts"),
+    ]);
+    const bytes = this.#lanes ? await localBytes(local, laneThreshold(this.#gate.roundTripMs)) : 0;
+    using lane = await this.#bulk.lane?.(bytes);
+    return await copyToHost(lane ?? this.#bulk, local, remote, options);
   }
 
   /**
@@ -231,19 +259,20 @@ export class Host implements AsyncDisposable {
     return this.#session(signal);
   }
 
-  /** What is open and waiting on the connection now. */
-  get load(): { readonly sessions: number; readonly waiting: number; readonly channels: number } {
+  /** What is open and waiting now. `lanes` counts the connections beside the first; their sessions are in `sessions`. */
+  get load(): HostLoad {
     return {
-      sessions: this.#gate.openCount,
+      sessions: this.#gate.openCount + (this.#lanes?.sessionCount ?? 0),
       waiting: this.#gate.waitingCount,
       channels: this.#connection.channelCount - this.#gate.spareCount,
+      lanes: this.#lanes?.count ?? 0,
     };
   }
 
   /** Ends the connection if it is this process's own; leaves the master otherwise. Idempotent. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closing = true;
-    return this.#connection.close();
+    await Promise.all([this.#connection.close(), this.#lanes?.close()]);
   }
 
   /** Closes, as {@linkcode Host.close} does. */

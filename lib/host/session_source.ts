@@ -8,4 +8,9 @@ export interface SessionSource {
   readonly parallel: number;
   /** Where they lead, for messages: `deploy@web1:22`. */
   readonly where: string;
+  /**
+   * Another source for so many bytes of file data, to be disposed when they have passed: a lane of its own; undefined
+   * where they had better go through this one.
+   */
+  lane?(bytes: number): Promise<(SessionSource & Disposable) | undefined>;
 }
