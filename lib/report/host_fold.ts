@@ -1,5 +1,6 @@
 import type { HostEndEvent } from "../base/run_event.ts";
 import { stepCounts } from "./run_words.ts";
+import { withoutHost } from "./without_host.ts";
 
 /** Hosts that came out the same way. */
 export interface HostGroup {
@@ -16,7 +17,7 @@ export class HostFold {
   readonly #groups = new Map<string, { readonly end: HostEndEvent; readonly hosts: string[] }>();
 
   add(end: HostEndEvent): void {
-    const text = hostText(end);
+    const text = withoutHost(hostText(end), end.host);
     const group = this.#groups.get(text);
     if (group) group.hosts.push(end.host);
     else this.#groups.set(text, { end, hosts: [end.host] });
@@ -24,7 +25,9 @@ export class HostFold {
 
   /** What went well first: on a terminal the last lines are the ones that are seen. */
   groups(): HostGroup[] {
-    const all = [...this.#groups].map(([text, group]) => ({ ...group, text }));
+    const all = [...this.#groups].map(([text, group]) => {
+      return { ...group, text: group.hosts.length === 1 ? hostText(group.end) : text };
+    });
     return all.sort((a, b) => Number(a.end.status !== "ok") - Number(b.end.status !== "ok"));
   }
 }

@@ -12,6 +12,7 @@ import { connected, hostStatuses, plural, statusPaint, stepWords, whyNotOk } fro
 import { type Clock, Screen, type Terminal } from "./screen.ts";
 import { fitSpans, widthOf } from "./spans.ts";
 import { StepsLeft } from "./steps_left.ts";
+import { withoutHost } from "./without_host.ts";
 
 /** How the live view is shown. */
 export interface LiveOptions {
@@ -145,7 +146,7 @@ class LiveReporter implements Reporter {
   }
 
   #say(host: string, text: string, paint: Paint, lines: readonly OutputLine[] = []): void {
-    const id = JSON.stringify([text, lines]);
+    const id = JSON.stringify([withoutHost(text, host), lines]);
     const news = this.#news.get(id);
     if (news) news.hosts.push(host);
     else this.#news.set(id, { text, lines, hosts: [host], paint });
@@ -155,7 +156,8 @@ class LiveReporter implements Reporter {
     const texts = [...this.#news.values()].map(({ text, lines, hosts, paint }) => {
       const shown = lines.slice(-failureLines);
       const left = lines.length - shown.length;
-      const [first = "", ...more] = plainText(text).split("\n");
+      const told = hosts.length === 1 ? text : withoutHost(text, hosts[0]);
+      const [first = "", ...more] = plainText(told).split("\n");
       return [
         `${this.#hosts(hosts)} ${this.#paint(paint, first)}`,
         ...more.map((line) => `  ${this.#paint(paint, line)}`),

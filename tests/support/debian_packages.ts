@@ -75,7 +75,10 @@ async function addMissingLibraries(apt: Apt, names: readonly string[], root: str
     missing = await missingLibraries(root)
   ) {
     const wanted = missing.map((soname) => {
-      const found = closure.find((name) => packageKey(name) === sonameKey(soname));
+      const key = sonameKey(soname);
+      const found = closure.find((name) => packageKey(name) === key) ??
+        // libvorbis0a, libharfbuzz0b, libjpeg62-turbo
+        closure.find((name) => new RegExp(`^${key}[a-z]`).test(packageKey(name)));
       if (found && !added.includes(found)) return found;
       throw new CarpoolError("no-package", {
         what: `Cannot complete the unpacked package ${names[0]}`,
@@ -91,10 +94,27 @@ async function addMissingLibraries(apt: Apt, names: readonly string[], root: str
   return added;
 }
 
+/** Libraries whose package has another name. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  "libz.so.1": "zlib1g",
+  "libcrypto.so.3": "libssl3",
+  "libatspi.so.0": "libatspi2.0-0",
+  "libbrotlicommon.so.1": "libbrotli1",
+  "libbrotlidec.so.1": "libbrotli1",
+  "libgio-2.0.so.0": "libglib2.0-0",
+  "libgmodule-2.0.so.0": "libglib2.0-0",
+  "libgobject-2.0.so.0": "libglib2.0-0",
+  "libnspr4.so": "libnspr4",
+  "libplc4.so": "libnspr4",
+  "libplds4.so": "libnspr4",
+  "libnss3.so": "libnss3",
+  "libnssutil3.so": "libnss3",
+  "libsmime3.so": "libnss3",
+};
+
 /** `libgssapi_krb5.so.2` and `libgssapi-krb5-2` are the same words; so are libpam0g, libssl3t64. */
 function sonameKey(soname: string): string {
-  const special: Record<string, string> = { "libz.so.1": "zlib1g", "libcrypto.so.3": "libssl3" };
-  return packageKey(special[soname] ?? soname.replace(".so.", ""));
+  return packageKey(OTHER_NAMES[soname] ?? soname.replace(".so.", ""));
 }
 
 function packageKey(name: string): string {
@@ -103,9 +123,10 @@ function packageKey(name: string): string {
 
 async function missingLibraries(root: string): Promise<string[]> {
   const programs: string[] = [];
-  for (const dir of ["usr/sbin", "usr/bin", "sbin", "bin", "usr/lib/openssh", ...await libraryNames(root)]) {
+  const withPrograms = ["usr/sbin", "usr/bin", "sbin", "bin", "usr/lib/openssh", "usr/lib/chromium"];
+  for (const dir of [...withPrograms, ...await libraryNames(root)]) {
     for await (const entry of filesIn(join(root, dir))) {
-      if (entry.isFile && (!dir.includes("lib/") || dir.endsWith("openssh") || /\.so/.test(entry.name))) {
+      if (entry.isFile && (withPrograms.includes(dir) || /\.so/.test(entry.name))) {
         programs.push(join(root, dir, entry.name));
       }
     }
@@ -126,7 +147,11 @@ async function libraryNames(root: string): Promise<string[]> {
   const found: string[] = [];
   for (const base of ["lib", "usr/lib"]) {
     for await (const entry of filesIn(join(root, base))) {
-      if (entry.isDirectory && entry.name.includes("-linux-")) found.push(`${base}/${entry.name}`);
+      if (!entry.isDirectory || !entry.name.includes("-linux-")) continue;
+      found.push(`${base}/${entry.name}`);
+      // A folder of its own, which the library beside it names by its absolute path.
+      const pulse = `${base}/${entry.name}/pulseaudio`;
+      if (await exists(join(root, pulse))) found.push(pulse);
     }
   }
   return found;

@@ -3,6 +3,7 @@ import { type Html, html } from "../html.ts";
 import type { KeptOutput } from "../output_keeper.ts";
 import type { HostRecord, RunRecord, StepRecord } from "../run_record.ts";
 import { plural, stepWords } from "../run_words.ts";
+import { withoutHost } from "../without_host.ts";
 import { hostsText, outputMarkup } from "./pieces.ts";
 
 /** Different messages of one kind that are shown; hosts that cannot be reached say nearly the same two hundred times. */
@@ -10,7 +11,7 @@ const maxMessages = 10;
 
 interface Failure {
   readonly step: StepRecord;
-  readonly why: string;
+  why: string;
   readonly output: KeptOutput | undefined;
   readonly hosts: string[];
 }
@@ -34,10 +35,13 @@ function stepFailures(hosts: readonly HostRecord[]): Failure[] {
     for (const step of steps) {
       if (step.status === "ok" || step.status === "skipped") continue;
       const why = step.why ?? "its end was not told";
-      const id = JSON.stringify([step.step, step.status, why, step.output?.id, step.ignored]);
+      const same = withoutHost(why, host);
+      const id = JSON.stringify([step.step, step.status, same, step.output?.id, step.ignored]);
       const known = failures.get(id);
-      if (known) known.hosts.push(host);
-      else failures.set(id, { step, why, output: step.output, hosts: [host] });
+      if (known) {
+        known.hosts.push(host);
+        known.why = same;
+      } else failures.set(id, { step, why, output: step.output, hosts: [host] });
     }
   }
   // What the job says to ignore comes last.
@@ -58,16 +62,17 @@ ${output ? outputMarkup(output, step.title) : ""}
 }
 
 function unreachableHosts(hosts: readonly HostRecord[]): Html[] {
-  const byCode = new Map<string, { hosts: string[]; messages: Set<string> }>();
+  const byCode = new Map<string, { hosts: string[]; messages: Map<string, string> }>();
   for (const { host, unreachable } of hosts) {
     if (!unreachable) continue;
-    const known = byCode.get(unreachable.code) ?? { hosts: [], messages: new Set() };
+    const known = byCode.get(unreachable.code) ?? { hosts: [], messages: new Map() };
     byCode.set(unreachable.code, known);
     known.hosts.push(host);
-    known.messages.add(unreachable.message);
+    const same = withoutHost(unreachable.message, host);
+    known.messages.set(same, known.messages.has(same) ? same : unreachable.message);
   }
   return [...byCode].sort(([, a], [, b]) => b.hosts.length - a.hosts.length).map(([code, group]) => {
-    const messages = [...group.messages];
+    const messages = [...group.messages.values()];
     const more = messages.length - maxMessages;
     return html`<article class="failure failed">
 <h3><span class="badge failed">unreachable</span> ${code}</h3>

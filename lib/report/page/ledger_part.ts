@@ -26,7 +26,7 @@ function books(ledger: Ledger): Html {
         : "not measured"}</b><span>of connecting saved, all hosts together</span></div>
     </div>
     <table>
-      <caption>${plural(sessions, "command")} and copies on ${plural(ledger.hosts, "host")}</caption>
+      <caption>${number(sessions)} commands and copies on ${plural(ledger.hosts, "host")}</caption>
       <thead>
         <tr>
           <th scope="col"></th>
@@ -37,7 +37,7 @@ function books(ledger: Ledger): Html {
       </thead>
       <tbody>
     ${row("Connections opened", [number(sessions), number(opened), number(avoided)])}
-    ${row("Round trips, at most", [
+    ${row("Round trips, about", [
       number(roundTrips.separate),
       number(roundTrips.shared),
       number(roundTrips.separate - roundTrips.shared),
@@ -51,7 +51,7 @@ function books(ledger: Ledger): Html {
       <ul>
         <li>Without sharing, each attempt of each command and copy would have been an <code>ssh</code> of its own.</li>
         <li>A new <code>ssh</code> with its one command takes about ${newSshRoundTrips} round trips; a command on a connection
-    that is there, as through OpenSSH’s own sharing, takes ${sharedRoundTrips} (counted in bench/MODEL.md). A copy needs more, the
+    that is there, as through OpenSSH’s own sharing, takes ${sharedRoundTrips} (Carpool’s bench counts them). A copy needs more, the
     same either way. Carpool’s spare sessions often make it one; that is not counted here.</li>
         <li>Seconds are the time that connecting took in this run, host by host, for each connection that was not opened. They are
     measured from the request for a connection to having it, with everything else this machine was doing at the time.${seconds

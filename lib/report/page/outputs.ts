@@ -2,8 +2,10 @@ import { foldHosts } from "../fold_hosts.ts";
 import { type Html, html } from "../html.ts";
 import type { KeptOutput } from "../output_keeper.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
-import { plural } from "../run_words.ts";
 import { hostsText, outputId, outputMarkup } from "./pieces.ts";
+
+/** More different outputs of one step than this, and the rest stays folded: two hundred lines hide the next step. */
+const maxShown = 8;
 
 interface Group {
   readonly step: StepRecord;
@@ -36,10 +38,16 @@ ${shown.map(([step, groups]) => stepMarkup(step, [...groups.values()]))}
 function stepMarkup(step: string, groups: readonly Group[]): Html {
   const title = groups[0].step.title;
   const sorted = [...groups].sort((a, b) => b.hosts.length - a.hosts.length);
+  const all = sorted.map((group) => groupMarkup(group, groups.length === 1));
   return html`<h3>${step} ${title} <span class="count">${
-    plural(groups.length, groups.length === 1 ? "output" : "different output")
+    groups.length === 1 ? "1 output" : `${groups.length} different outputs`
   }</span></h3>
-${sorted.map((group) => groupMarkup(group, groups.length === 1))}`;
+${all.slice(0, maxShown)}${
+    all.length > maxShown
+      ? html`<details class="more"><summary>${all.length - maxShown} more, each different</summary>
+${all.slice(maxShown)}</details>`
+      : ""
+  }`;
 }
 
 function groupMarkup({ step, output, hosts }: Group, open: boolean): Html {

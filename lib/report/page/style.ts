@@ -84,6 +84,7 @@ rect.warn { fill: var(--warn); } rect.new { fill: var(--new); } rect.ride { fill
 .output summary { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .output bdi { font-weight: 600; }
 .first { color: var(--soft); font: 13px ui-monospace, monospace; margin-left: .5rem; }
+.more > summary { color: var(--link); padding: .3rem 0; }
 #outputs h3 { margin: 1.3rem 0 .3rem; }
 footer { color: var(--soft); font-size: .9rem; }
 @media (max-width: 40rem) {
