@@ -1,21 +1,28 @@
 import { JobFileError } from "../base/errors.ts";
-import { basename, isAbsolute, resolve } from "../deps/node_path.ts";
+import { explainMissingPackage } from "../base/load_package.ts";
+import { basename } from "../deps/node_path.ts";
 import type { HostEntry } from "./inventory.ts";
 import type { Job } from "./job.ts";
+import { asFileName, StepPlanner, type StepPlanning } from "./plan_action.ts";
 import { actionsOf, type Plan, type PlannedAction, type PlannedHost, type PlannedStep } from "./planned.ts";
 import { JobProblemsError, type Problem } from "./problems.ts";
-import type { ActionStep, ExecStep, Step } from "./step.ts";
+import type { ActionStep, Step } from "./step.ts";
+import type { Scope } from "./step_definition.ts";
+import { needsFilling } from "./step_texts.ts";
+import { isTagged, refuseUnknownTags, type TagOptions } from "./tags.ts";
+import { findVars, type VarsOptions } from "./vars.ts";
 
 export * from "./planned.ts";
+export { asFileName };
 
 /** What planning may be given. */
-export interface PlanOptions {
+export interface PlanOptions extends VarsOptions, TagOptions {
   /** What local paths are relative to; default: the current directory. */
   readonly cwd?: string;
 }
 
 /**
- * Turns a checked job and its hosts into a plan. Reads nothing but whether local sources exist; contacts nobody.
+ * Turns a checked job and its hosts into a plan. Reads local files that the job names; contacts nobody.
  *
  * @throws {JobProblemsError} with every local source that is missing, and every `to` that several hosts would write.
  */
@@ -32,75 +39,125 @@ export async function planJob(
       fix: 'add "hosts:" to the task file, or name them with --hosts',
     });
   }
-  const cwd = options.cwd ?? Deno.cwd();
-  const planned = hosts.map((entry): PlannedHost => ({
-    ...entry,
-    steps: job.steps.map((step, i) => planStep(step, String(i + 1), entry.host, job, cwd)),
-  }));
-  const problems = [...await missingSources(job, planned), ...sharedTargets(job, planned)];
+  const actions = stepsOf(job);
+  refuseUnknownTags(new Set(actions.flatMap((step) => step.tags ?? [])), options);
+  const sources = new Map<string, ActionStep>();
+  const filling = await fillingOf(job, actions, hosts, options);
+  const planner = new StepPlanner({
+    job,
+    cwd: options.cwd ?? Deno.cwd(),
+    late: filling.late,
+    ...(filling.fill ? { fill: filling.fill } : {}),
+    wanted: (step) => isTagged(step.tags ?? [], options),
+    sources,
+  });
+  const secrets = new Set<string>();
+  const planned: PlannedHost[] = [];
+  for (const entry of hosts) {
+    const scope = filling.scopeOf(entry);
+    for (const secret of filling.secretsIn(scope)) secrets.add(secret);
+    const section = (steps: readonly Step[] | undefined, prefix: string) =>
+      planner.steps(steps ?? [], prefix, entry, scope);
+    const steps = [
+      ...await section(job.before, "before."),
+      ...await section(job.steps, ""),
+      ...await section(job.after, "after."),
+    ];
+    const last = await section(job.finally, "finally.");
+    const needsScope = actionsOf([...steps, ...last]).some(isLate);
+    const { host, group, ...more } = entry;
+    planned.push({
+      host,
+      group,
+      ...more,
+      steps,
+      ...(last.length > 0 ? { finally: last } : {}),
+      ...(needsScope ? { scope } : {}),
+    });
+  }
+  const problems = [...await missingSources(planned, sources), ...sharedTargets(planned, sources)];
   if (problems.length > 0) throw new JobProblemsError("Cannot plan the job", problems);
-  return { job: job.name, file: job.file, strategy: job.strategy, hosts: planned };
-}
-
-function planStep(step: Step, id: string, host: string, job: Job, cwd: string): PlannedStep {
-  if (step.kind === "parallel") {
-    const steps = step.steps.map((child, i) => planAction(child, `${id}.${i + 1}`, host, job, cwd));
-    return { kind: "parallel", step: id, title: step.name ?? `${steps.length} steps at once`, steps };
-  }
-  return planAction(step, id, host, job, cwd);
-}
-
-function planAction(step: ActionStep, id: string, host: string, job: Job, cwd: string): PlannedAction {
-  const { name, timeoutMs, retries } = step;
-  const base = { step: id, name, title: name ?? titleOf(step), timeoutMs, retries };
-  // On this machine the host's name must stay one path segment; on the host it is only text.
-  const local = (path: string) => {
-    const filled = path.replaceAll("{host}", asFileName(host));
-    // Resolving drops what means "the content of" to a copy: `dist/`, `dist/.`, `.`.
-    const absolute = isAbsolute(filled) ? filled : resolve(cwd, filled);
-    return /(^|[\/\\])\.{0,2}$/.test(filled) && !/[\/\\]$/.test(absolute) ? `${absolute}/` : absolute;
+  const { name, file, strategy } = job;
+  return {
+    job: name,
+    file,
+    strategy,
+    hosts: planned,
+    ...(secrets.size > 0 ? { secrets: [...secrets] } : {}),
   };
-  const remote = (path: string) => path.replaceAll("{host}", host);
-  switch (step.kind) {
-    case "exec":
-      return { kind: "exec", ...base, ...execOf(step), env: { ...job.env, ...step.env } };
-    case "copy":
-      return { kind: "copy", ...base, from: local(step.from), to: remote(step.to), creates: step.creates };
-    case "fetch":
-      return { kind: "fetch", ...base, from: remote(step.from), to: local(step.to) };
-  }
 }
 
-function execOf({ command, cwd, creates }: ExecStep) {
-  return { command, cwd, creates };
+function isLate(action: PlannedAction): boolean {
+  return action.late === true || action.when !== undefined || action.whenCalls !== undefined ||
+    (action.onFailure ?? []).some(isLate);
 }
 
-function titleOf(step: ActionStep): string {
-  if (step.kind !== "exec") return `${step.kind} ${step.from} to ${step.to}`;
-  const [first = "", ...more] = step.command.trim().split("\n");
-  return more.length > 0 ? `${first} …` : first;
+/** The steps of a job, those inside others among them. */
+function stepsOf(job: Job): readonly ActionStep[] {
+  const inside = (step: Step): readonly ActionStep[] =>
+    step.kind === "parallel" ? step.steps.flatMap(inside) : [step, ...(step.onFailure ?? []).flatMap(inside)];
+  return [...job.before ?? [], ...job.steps, ...job.after ?? [], ...job.finally ?? []].flatMap(inside);
 }
 
-/** A host's name as one segment of a local path: `ssh://a/b` and `..` must not lead elsewhere. */
-export function asFileName(host: string): string {
-  const safe = host.replace(/[\/\\\0]/g, "_");
-  return /^\.+$/.test(safe) ? safe.replaceAll(".", "_") : safe;
+interface Filling extends Pick<StepPlanning, "fill" | "late"> {
+  scopeOf(entry: HostEntry): Scope;
+  secretsIn(scope: Scope): readonly string[];
 }
 
-/** The step of the job that a planned one came from, for its place in the file. */
-function sourceOf(job: Job, id: string): ActionStep | undefined {
-  const [outer, inner] = id.split(".").map((n) => Number(n) - 1);
-  const step = job.steps[outer ?? -1];
-  return step?.kind === "parallel" ? step.steps[inner ?? -1] : step;
+/** The language of expressions is loaded for jobs that use it. */
+async function fillingOf(
+  job: Job,
+  actions: readonly ActionStep[],
+  hosts: readonly HostEntry[],
+  options: PlanOptions,
+): Promise<Filling> {
+  const given = Object.keys(options.vars ?? {}).length > 0 || (options.varsFiles ?? []).length > 0;
+  const uses = given || job.vars !== undefined ||
+    Object.values(job.env).some((value) => value.includes("{{")) ||
+    actions.some((step) =>
+      needsFilling(step) || step.kind === "template" || step.register !== undefined ||
+      step.kind === "exec" && typeof step.command === "function"
+    );
+  if (!uses) return { late: new Set(), scopeOf: () => ({}), secretsIn: () => [] };
+  const vars = await findVars(job, options);
+  const [{ PlanScopes, placed }, { fillStep }] = await explainMissingPackage(() =>
+    Promise.all([import("./plan_scope.ts"), import("./plan_texts.ts")])
+  );
+  const scopes = new PlanScopes(job, hosts, vars);
+  return {
+    late: scopes.late,
+    scopeOf: (entry) => scopes.of(entry),
+    secretsIn: (scope) => scopes.secretsIn(scope),
+    fill: (step, scope) => {
+      try {
+        return fillStep(step, scope, scopes);
+      } catch (error) {
+        throw placed(error, step.where);
+      }
+    },
+  };
 }
 
-async function missingSources(job: Job, hosts: readonly PlannedHost[]): Promise<Problem[]> {
+/** Everything that a host may be asked to do. */
+function everyAction(planned: PlannedHost): readonly PlannedAction[] {
+  const inside = (action: PlannedAction): readonly PlannedAction[] => [
+    action,
+    ...(action.onFailure ?? []).flatMap(inside),
+  ];
+  const all: readonly PlannedStep[] = [...planned.steps, ...planned.finally ?? []];
+  return actionsOf(all).flatMap(inside);
+}
+
+async function missingSources(
+  hosts: readonly PlannedHost[],
+  sources: ReadonlyMap<string, ActionStep>,
+): Promise<Problem[]> {
   const problems: Problem[] = [];
   const seen = new Set<string>();
-  for (const action of hosts.flatMap((host) => actionsOf(host.steps))) {
-    if (action.kind !== "copy" || seen.has(action.from)) continue;
+  for (const action of hosts.flatMap(everyAction)) {
+    if (action.kind !== "copy" || action.skip !== undefined || seen.has(action.from)) continue;
     seen.add(action.from);
-    const step = sourceOf(job, action.step);
+    const step = sources.get(action.step);
     const written = JSON.stringify(step?.kind === "copy" ? step.from : basename(action.from));
     try {
       const { isDirectory } = await Deno.stat(action.from);
@@ -120,19 +177,20 @@ async function missingSources(job: Job, hosts: readonly PlannedHost[]): Promise<
   return problems;
 }
 
-function sharedTargets(job: Job, hosts: readonly PlannedHost[]): Problem[] {
+function sharedTargets(hosts: readonly PlannedHost[], sources: ReadonlyMap<string, ActionStep>): Problem[] {
   const writers = new Map<string, { readonly step: string; readonly host: string }>();
   const problems = new Map<string, Problem>();
-  for (const { host, steps } of hosts) {
-    for (const action of actionsOf(steps)) {
-      if (action.kind !== "fetch") continue;
+  for (const planned of hosts) {
+    const { host } = planned;
+    for (const action of everyAction(planned)) {
+      if (action.kind !== "fetch" || action.skip !== undefined) continue;
       // A folder that several files go into is shared only by name.
       const to = action.to.endsWith("/") ? action.to + basename(action.from) : action.to;
       const other = writers.get(to);
       writers.set(to, { step: action.step, host });
       if (!other || other.host === host || problems.has(action.step)) continue;
       problems.set(action.step, {
-        ...placeOf(sourceOf(job, action.step)?.where),
+        ...placeOf(sources.get(action.step)?.where),
         why: `${other.host} and ${host} would both write ${action.to}`,
         fix: 'put {host} into "to", as ./logs/{host}.log',
       });

@@ -72,3 +72,11 @@ export function stepTexts(step: { readonly kind: string }): readonly StepText[] 
   });
   return texts;
 }
+
+/** Whether a step has expressions or conditions, so that it has to be filled in for each host. */
+export function needsFilling(
+  step: { readonly kind: string; readonly when?: unknown; readonly scopes?: unknown },
+): boolean {
+  return step.when !== undefined || step.scopes !== undefined ||
+    stepTexts(step).some(({ text }) => text.includes("{{"));
+}

@@ -1,0 +1,96 @@
+import { CarpoolError } from "../base/errors.ts";
+import { shellQuote } from "../base/shell_quote.ts";
+import { Liquid } from "../deps/liquid.ts";
+import type { Scope } from "./step_definition.ts";
+
+/** How values are made safe for the file that they come into. */
+export type TemplateEscape = "html" | "shell" | "json" | "none";
+
+/** What the ending of the file's name says about it. */
+export function escapeFor(path: string): TemplateEscape {
+  if (/\.(html?|xml|svg)$/i.test(path)) return "html";
+  if (/\.(sh|bash)$/i.test(path)) return "shell";
+  return /\.json$/i.test(path) ? "json" : "none";
+}
+
+const engines = new Map<TemplateEscape, Liquid>();
+
+/** Templates see variables and nothing else: no file, no prototype, no JavaScript. */
+function engineFor(escape: TemplateEscape): Liquid {
+  const known = engines.get(escape);
+  if (known) return known;
+  const outside = () => {
+    throw new Error("a template cannot take in another file");
+  };
+  const engine = new Liquid({
+    strictVariables: true,
+    strictFilters: true,
+    ownPropertyOnly: true,
+    outputEscape: escapes[escape],
+    // A template that never ends must not stop the run for ever.
+    renderLimit: 10_000,
+    memoryLimit: 1e8,
+    fs: {
+      sep: "/",
+      resolve: outside,
+      contains: () => Promise.resolve(false),
+      containsSync: () => false,
+      exists: () => Promise.resolve(false),
+      existsSync: () => false,
+      readFile: outside,
+      readFileSync: outside,
+    },
+  });
+  engine.registerFilter("shell", (value: unknown) => escapes.shell(value));
+  engine.registerFilter("json", (value: unknown) => escapes.json(value));
+  engines.set(escape, engine);
+  return engine;
+}
+
+const escapes = {
+  none: textOf,
+  html: (value: unknown) => textOf(value).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`),
+  shell: (value: unknown) =>
+    Array.isArray(value) ? value.map((one) => shellQuote(textOf(one))).join(" ") : shellQuote(textOf(value)),
+  json: (value: unknown) => JSON.stringify(value ?? null),
+} as const;
+
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** The variables that a template names, but for those it makes itself. @throws {CarpoolError} for one that cannot be read. */
+export function templateNames(source: string, file: string): readonly string[] {
+  try {
+    const engine = engineFor("none");
+    return engine.globalVariablesSync(engine.parse(source));
+  } catch (error) {
+    throw explain(error, file);
+  }
+}
+
+/** A template filled in. @throws {CarpoolError} with line and column, also for a variable that is not there. */
+export function renderTemplate(source: string, file: string, scope: Scope, escape: TemplateEscape): string {
+  try {
+    return engineFor(escape).parseAndRenderSync(source, scope);
+  } catch (error) {
+    throw explain(error, file);
+  }
+}
+
+function explain(error: unknown, file: string): CarpoolError {
+  const message = error instanceof Error ? error.message.split("\n")[0]! : String(error);
+  const [, why = message, line, column] = /^(.*?)(?:, file:[^,]*)?, line:(\d+), col:(\d+)$/.exec(message) ??
+    [];
+  const where = line === undefined ? file : `${file}:${line}:${column}`;
+  const fix = /undefined variable/.test(why) ? 'the task file\'s "vars" give it a value' : undefined;
+  return new CarpoolError("bad-template", {
+    what: "Cannot fill in the template",
+    where,
+    why,
+    fix,
+    cause: error,
+    outcome: "not-started",
+  });
+}
