@@ -61,11 +61,17 @@ ${output ? outputMarkup(output, step.title) : ""}
 </article>`;
 }
 
+interface Unreachable {
+  readonly hosts: string[];
+  /** What is said, by what is said of whichever host. */
+  readonly messages: Map<string, string>;
+}
+
 function unreachableHosts(hosts: readonly HostRecord[]): Html[] {
-  const byCode = new Map<string, { hosts: string[]; messages: Map<string, string> }>();
+  const byCode = new Map<string, Unreachable>();
   for (const { host, unreachable } of hosts) {
     if (!unreachable) continue;
-    const known = byCode.get(unreachable.code) ?? { hosts: [], messages: new Map() };
+    const known: Unreachable = byCode.get(unreachable.code) ?? { hosts: [], messages: new Map() };
     byCode.set(unreachable.code, known);
     known.hosts.push(host);
     const same = withoutHost(unreachable.message, host);
