@@ -1,3 +1,4 @@
+import { takeTerminal } from "../base/terminal_turn.ts";
 import { findRun, RunJournal } from "../job/journal.ts";
 import { loadJob } from "../job/load.ts";
 import { runJob } from "../job/run_job.ts";
@@ -66,6 +67,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const job = await loadJob(task);
   using reporter = await runReporter("run", line, "run");
   using interrupts = new Interrupts(() => {
+    using _turn = takeTerminal();
     write("carpool: ending the remote commands; Ctrl-C again leaves at once\n", "stderr");
   });
   const { signal } = interrupts;

@@ -1,4 +1,5 @@
 import type { RunEvent } from "../base/run_event.ts";
+import { takeTerminal } from "../base/terminal_turn.ts";
 import { RunJournal } from "../job/journal.ts";
 import { hashInputs } from "../job/journal_hash.ts";
 import { journalDirectory } from "../job/journal_place.ts";
@@ -60,6 +61,7 @@ export class JournalledRun implements AsyncDisposable {
     }
     this.nothingLeft = left.plan.hosts.length === 0;
     const count = `${left.plan.hosts.length} of ${plan.hosts.length} hosts left`;
+    using _turn = takeTerminal();
     write(`carpool: resuming run ${journal.id} (${plainText(plan.job)}): ${count}\n`, "stderr");
     await journal.commit({ type: "resumed", atMs: Date.now() });
     return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.decisions) };
@@ -68,6 +70,7 @@ export class JournalledRun implements AsyncDisposable {
   /** Asks on the terminal, where there is one, whether steps that may have run are to run again. */
   async #mayRepeat({ doubtful }: Remainder): Promise<boolean> {
     if (!hasTerminal()) return false;
+    using _turn = takeTerminal();
     const shown = doubtful.slice(0, 10).map(({ host, step, title }) => `  ${host}: ${step} ${title}\n`);
     const more = doubtful.length > 10 ? `  and ${doubtful.length - 10} more\n` : "";
     write(
@@ -85,6 +88,7 @@ export class JournalledRun implements AsyncDisposable {
   /** Says how to go on with a run that did not end well. */
   tellHowToGoOn(event: RunEvent): void {
     if (event.type !== "run-end" || event.status === "ok" || this.#journal === undefined) return;
+    using _turn = takeTerminal();
     write(`carpool: to go on: carpool run --resume=${this.#journal.id}\n`, "stderr");
   }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { type JournalState, readJournal } from "../../lib/job/journal_record.ts";
-import { KeeperWorld, until } from "../master/keeper_world.ts";
+import { KeeperWorld, procText, until } from "../master/keeper_world.ts";
 
 /** 127.0.<block>.1 and on. */
 function addresses(count: number): string[] {
@@ -82,7 +82,7 @@ for (const fuse of [[], ["--no-fuse"]]) {
     assertEquals(state.end, undefined);
     assert(known.size > 0 && known.size < 1000, `${known.size} steps known`);
     // What was under way may be ending on the hosts only now.
-    await until(() => world.sshd.processes().every((pid) => !commandOf(pid).includes("marks")));
+    await until(() => world.sshd.processes().every((pid) => !procText(pid, "cat cmdline").includes("marks")));
     const before = marks(world);
 
     const asked = await world.run(carpool("--resume"), options);
@@ -112,14 +112,6 @@ for (const fuse of [[], ["--no-fuse"]]) {
     const [{ state: last }] = await journals(world);
     assertEquals([last.end, succeeded(last).size], ["ok", 1000]);
   });
-}
-
-function commandOf(pid: number): string {
-  try {
-    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
-  } catch {
-    return "";
-  }
 }
 
 Deno.test("resume finds the task, its hosts and its options by itself, from another directory", async () => {
