@@ -1,10 +1,13 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
-import { copyFile, directoryMode, OWNER, seconds } from "./copy_file.ts";
+import type { SftpAttributes } from "../wire/sftp.ts";
+import { copyFile, directoryMode, fileMode, OWNER, seconds } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import { CopyPeer } from "./copy_peer.ts";
+import { unchanged } from "./copy_decide.ts";
 import { CopyRun } from "./copy_run.ts";
+import { STREAM_FILE_BYTES, streamToHost } from "./copy_stream.ts";
 import { type LocalEntry, type LocalSymlink, type LocalTree, readLocalTree, special } from "./local_tree.ts";
 import { remotePath } from "./copy_remote_path.ts";
 import type { SessionSource } from "./session_source.ts";
@@ -54,8 +57,7 @@ export async function copyToHost(
   run.signal.throwIfAborted();
   local = localPath(local, WHAT);
   await using peer = new CopyPeer(source);
-  const sftp = await peer.sftp(run.signal);
-  const target = await remotePath(sftp, remote, WHAT, run.signal);
+  const target = await remotePath(peer, remote, WHAT, run.signal);
   let info: Deno.FileInfo;
   try {
     info = await Deno.stat(local);
@@ -65,9 +67,9 @@ export async function copyToHost(
   try {
     if (info.isDirectory) {
       const tree = await readLocalTree(local, (problem) => run.leaveOut(problem), run.signal);
-      await copyTree(run, sftp, local, tree, target);
+      await copyTree(run, peer, local, tree, target);
     } else if (!info.isFile) throw special(local, info);
-    else await copyOne(run, sftp, { relative: lastName(local), path: local, info }, target);
+    else await copyOne(run, peer, { relative: lastName(local), path: local, info }, target);
   } catch (error) {
     options.signal?.throwIfAborted(); // its own reason, not what came of it
     throw error;
@@ -75,35 +77,71 @@ export async function copyToHost(
   return run.finish("Cannot copy everything", local, info.isFile);
 }
 
-async function copyOne(run: CopyRun, sftp: SftpClient, source: LocalEntry, target: string): Promise<void> {
+async function copyOne(run: CopyRun, peer: CopyPeer, source: LocalEntry, target: string): Promise<void> {
   run.totalBytes = source.info.size;
+  run.totalFiles = 1;
+  if (source.info.size <= STREAM_FILE_BYTES) {
+    const tree = { directories: [], files: [source], symlinks: [], totalBytes: source.info.size };
+    if (await streamToHost(run, peer, { target, own: source.relative, single: true, tree })) return;
+  }
+  const sftp = await peer.sftp(run.signal);
   let there = await statIfThere(sftp, target, true, { signal: run.signal });
   if (there === undefined && target.endsWith("/")) {
     await ensureDirectory(run, sftp, target);
     there = { permissions: 0o040000 };
   }
-  const kind = there && fileKind(there);
+  let kind = there && fileKind(there);
   if (kind === "special") throw inTheWay(sftp, target, "a device, fifo or socket is there");
-  if (kind === "directory") target = joinPath(target, source.relative);
-  else if (target.endsWith("/")) throw inTheWay(sftp, target, "a file is there");
+  if (kind === "directory") {
+    target = joinPath(target, source.relative);
+    there = await statIfThere(sftp, target, false, { signal: run.signal });
+    kind = there && fileKind(there);
+  } else if (target.endsWith("/")) throw inTheWay(sftp, target, "a file is there");
+  if (kind === "file" && await unchanged(run, source, there!)) {
+    return await keep(run, sftp, source, target, there!);
+  }
   await run.each([target], 1, (path) => copyFile(run, sftp, source, path));
 }
 
 async function copyTree(
   run: CopyRun,
-  sftp: SftpClient,
+  peer: CopyPeer,
   local: string,
   tree: LocalTree,
   target: string,
 ): Promise<void> {
-  const { signal } = run;
   run.totalBytes = tree.totalBytes;
+  run.totalFiles = tree.files.length;
+  const own = namesContents(local) ? "" : lastName(local);
+  const streamed = await streamToHost(run, peer, { target, own, single: false, tree });
+  if (streamed === undefined) {
+    return await copyTreeBySftp(run, await peer.sftp(run.signal), own, tree, target);
+  }
+  const { top, large, unsealed } = streamed;
+  if (large.length === 0 && unsealed.length === 0) return;
+  const sftp = await peer.sftp(run.signal);
+  await run.each(large, sftp.openFiles, (file) => copyFile(run, sftp, file, joinPath(top, file.relative)));
+  for (const { entry, mode } of unsealed) {
+    const path = entry.relative === "" ? top : joinPath(top, entry.relative);
+    const attributes = { permissions: mode, mtime: seconds(entry.info.mtime) };
+    await setAttributes(sftp, path, attributes, { signal: run.signal });
+  }
+}
+
+async function copyTreeBySftp(
+  run: CopyRun,
+  sftp: SftpClient,
+  own: string,
+  tree: LocalTree,
+  target: string,
+): Promise<void> {
+  const { signal } = run;
   const there = await statIfThere(sftp, target, true, { signal });
   if (there !== undefined && fileKind(there) !== "directory") throw inTheWay(sftp, target, "a file is there");
   let top = target;
-  if (!namesContents(local) && (there !== undefined || target.endsWith("/"))) {
+  if (own !== "" && (there !== undefined || target.endsWith("/"))) {
     if (there === undefined) await ensureDirectory(run, sftp, target);
-    top = joinPath(target, lastName(local));
+    top = joinPath(target, own);
   }
   const at = (entry: LocalEntry) => entry.relative === "" ? top : joinPath(top, entry.relative);
 
@@ -115,7 +153,17 @@ async function copyTree(
       if (inherited !== undefined) made.push({ path, entry, inherited });
     });
   }
-  await run.each(tree.files, sftp.openFiles, (file) => copyFile(run, sftp, file, at(file)));
+  const files: LocalEntry[] = [];
+  const fresh = made.some(({ entry }) => entry.relative === "");
+  await run.each(tree.files.filter((file) => !run.isDone(file.relative)), AT_ONCE, async (file) => {
+    const old = fresh || run.options.update === "always"
+      ? undefined
+      : await statIfThere(sftp, at(file), false, { signal });
+    const same = old && fileKind(old) === "file" && await unchanged(run, file, old);
+    if (same) await keep(run, sftp, file, at(file), old);
+    else files.push(file);
+  });
+  await run.each(files, sftp.openFiles, (file) => copyFile(run, sftp, file, at(file)));
   await run.each(tree.symlinks, AT_ONCE, (link) => copySymlink(run, sftp, link, at(link)));
   // Last: a read-only directory could not be filled, and filling one changes its time. Children before parents.
   for (const level of levels(made.map(({ entry }) => entry)).reverse()) {
@@ -129,6 +177,22 @@ async function copyTree(
       },
     );
   }
+}
+
+/** Skips a file whose contents are right; its mode may not be. */
+async function keep(
+  run: CopyRun,
+  sftp: SftpClient,
+  file: LocalEntry,
+  path: string,
+  there: SftpAttributes,
+): Promise<void> {
+  const permissions = fileMode(run, file.info.mode);
+  const bits = run.options.specialBits ? 0o7777 : 0o777;
+  if (((permissions ^ (there.permissions ?? permissions)) & bits) !== 0) {
+    await setAttributes(sftp, path, { permissions }, { signal: run.signal });
+  }
+  run.skip(file.relative, file.info.size);
 }
 
 /** Directories by depth, the top first. A parent must be there before its child: servers may answer in any order. */

@@ -115,7 +115,7 @@ async function sendContents(
 }
 
 /** Fills `data` unless the file ends; a read may give less than there is. */
-async function readFully(file: Deno.FsFile, data: Uint8Array): Promise<number> {
+export async function readFully(file: Deno.FsFile, data: Uint8Array): Promise<number> {
   let length = 0;
   while (length < data.length) {
     const read = await file.read(data.subarray(length));
@@ -131,7 +131,7 @@ export async function together(...tasks: readonly Promise<unknown>[]): Promise<v
   if (failed) throw failed.reason;
 }
 
-function changed(what: string, path: string, before: number, after: number): CopyError {
+export function changed(what: string, path: string, before: number, after: number): CopyError {
   return new CopyError("local-failed", {
     what,
     where: shown(path),

@@ -8,7 +8,7 @@ import { expandPath } from "./sftp_files.ts";
  * a server that can look it up. A file whose own name begins with `~` is `./~name`.
  */
 export async function remotePath(
-  sftp: SftpClient,
+  peer: { sftp(signal?: AbortSignal): Promise<SftpClient> },
   path: string,
   what: string,
   signal: AbortSignal,
@@ -19,6 +19,7 @@ export async function remotePath(
   if (!path.startsWith("~")) return path;
   const cut = path.indexOf("/");
   const user = cut < 0 ? path : path.slice(0, cut);
+  const sftp = await peer.sftp(signal);
   if (!sftp.supports("EXPAND_PATH")) {
     throw new CopyError("unsupported", {
       what,

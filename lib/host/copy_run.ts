@@ -12,10 +12,14 @@ const CLEANUP_MS = 5_000;
 export class CopyRun {
   readonly options: CopyOptions;
   totalBytes = 0;
+  totalFiles = 0;
   files = 0;
+  skipped = 0;
   directories = 0;
   symlinks = 0;
   bytes = 0;
+  resumedBytes = 0;
+  readonly #done = new Set<string>();
   #moved = 0;
   readonly #startMs = performance.now();
   readonly #stop = new AbortController();
@@ -34,17 +38,42 @@ export class CopyRun {
   progress(path: string, bytes: number): void {
     this.#moved += bytes;
     // A source that changes size may move more than was counted.
+    const { files, skipped, totalFiles, resumedBytes } = this;
     this.options.onProgress?.({
       path,
       bytes: this.#moved,
       totalBytes: Math.max(this.totalBytes, this.#moved),
+      files,
+      totalFiles,
+      skipped,
+      resumedBytes,
     });
+  }
+
+  /** A file of so many bytes is there already. */
+  skip(path: string, bytes: number): void {
+    this.skipped++;
+    this.#done.add(path);
+    this.totalBytes -= bytes;
+    this.progress(path, 0);
+  }
+
+  /** Whether a file is in its place, or need not be moved. */
+  isDone(path: string): boolean {
+    return this.#done.has(path);
+  }
+
+  /** An interrupted copy had moved so many bytes of a file. */
+  resumed(path: string, bytes: number): void {
+    this.resumedBytes += bytes;
+    this.progress(path, bytes);
   }
 
   /** A file is in its place. */
   placed(path: string, bytes: number): void {
     this.files++;
     this.bytes += bytes;
+    this.#done.add(path);
     if (bytes === 0) this.progress(path, 0);
   }
 
@@ -94,7 +123,8 @@ export class CopyRun {
       const done = `the other ${this.files} files are in place`;
       throw leftOutError(this.#problems, this.#problemCount, what, shown(where), done);
     }
-    const { files, directories, symlinks, bytes } = this;
-    return { files, directories, symlinks, bytes, durationMs: performance.now() - this.#startMs };
+    const { files, skipped, directories, symlinks, bytes, resumedBytes } = this;
+    const durationMs = performance.now() - this.#startMs;
+    return { files, skipped, directories, symlinks, bytes, resumedBytes, durationMs };
   }
 }

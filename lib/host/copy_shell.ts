@@ -8,6 +8,8 @@ import { SftpClient } from "./sftp_client.ts";
 
 /** How long an account may take to show that it runs our script: one that does something else instead may never. */
 const GREETING_MS = 15_000;
+/** How long a script may take to clean up. */
+const CLEANUP_MS = 5_000;
 /** What start-up files of a login shell may print before the script begins. */
 const MAX_NOISE_BYTES = 256 * 1024;
 /** Of what a script says on standard error, this much is kept. */
@@ -51,7 +53,11 @@ export class CopyShell {
       if (this.#stderr.length < MAX_STDERR_BYTES) this.#stderr += decoder.decode(data, { stream: true });
       session.consumed(data.length);
     };
-    const abort = () => this.close();
+    // The script cleans up when its input ends, and must get the chance; whoever reads need not wait for that.
+    const abort = () => {
+      this.endInput();
+      this.#reader.cancel().catch(() => {});
+    };
     signal.addEventListener("abort", abort, { once: true });
     session.ended.then(() => {
       signal.removeEventListener("abort", abort);
@@ -88,7 +94,7 @@ export class CopyShell {
     const end = await session.ended;
     signal.throwIfAborted();
     if (end.error !== undefined && end.outcome === "unknown" && shell.#lostLink(end)) {
-      throw shell.interrupted(end);
+      throw shell.#interrupted(end);
     }
     return { sftp: undefined };
   }
@@ -193,11 +199,21 @@ export class CopyShell {
     this.#session.close();
   }
 
+  /** Ends a script that is not needed any more, giving it time to clean up behind itself. */
+  async stop(): Promise<void> {
+    this.endInput();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLEANUP_MS);
+    await Promise.race([this.ended, late]);
+    clearTimeout(timer);
+    this.close();
+  }
+
   /** Whether the script came to its end with status 0; throws what ended it, where that was the link or the caller. */
   async succeeded(): Promise<boolean> {
     const end = await this.ended;
     this.#signal.throwIfAborted();
-    if (this.#lostLink(end)) throw this.interrupted(end);
+    if (this.#lostLink(end)) throw this.#interrupted(end);
     return end.code === 0;
   }
 
@@ -210,7 +226,7 @@ export class CopyShell {
     return end.error instanceof LinkError;
   }
 
-  interrupted(end: SessionEnd): CopyError {
+  #interrupted(end: SessionEnd): CopyError {
     return new CopyError("interrupted", {
       what: "The copy was interrupted",
       where: this.where,

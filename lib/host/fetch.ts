@@ -43,7 +43,7 @@ export async function fetchFromHost(
   local = localPath(local, WHAT);
   await using peer = new CopyPeer(source);
   const sftp = await peer.sftp(run.signal);
-  const path = await remotePath(sftp, remote, WHAT, run.signal);
+  const path = await remotePath(peer, remote, WHAT, run.signal);
   const where = `${sftp.where}:${remote}`;
   const attributes = await stat(sftp, path, true, { signal: run.signal }).catch(async (error) => {
     throw await remoteError(sftp, error, WHAT, remote);

@@ -36,7 +36,7 @@ export class FakeHost implements JobHost {
   mostRunning = 0;
   disposed = 0;
   copyAnswer: (from: string, to: string, options: CopyOptions) => Promise<CopyResult> = () =>
-    Promise.resolve({ files: 1, directories: 0, symlinks: 0, bytes: 5, durationMs: 1 });
+    Promise.resolve({ files: 1, skipped: 0, directories: 0, symlinks: 0, bytes: 5, resumedBytes: 0, durationMs: 1 });
   readonly #answer: (call: FakeCall) => FakeAnswer;
   readonly #close: (info: CloseInfo) => void;
 

@@ -1,0 +1,74 @@
+/**
+ * Scripts that a host runs for a copy, in POSIX sh with the tools that GNU, BSD and busybox share. Each is one line:
+ * csh takes no other. Paths that they get begin with `/` or `./`, so none is taken for an option.
+ */
+import { SKIP_INIT } from "./copy_shell.ts";
+
+/** Ends each record of a listing: no path that was asked for has two slashes. */
+export const RECORD_END = "//\n";
+/** Ends a list of records. */
+export const LIST_END = "///\n";
+
+/** Sets `$s` to the kind of `stat` that there is: `c` as GNU's, `f` as BSD's, empty for none. */
+const FIND_STAT =
+  "s=; if stat -c %f . >/dev/null 2>&1; then s=c; elif stat -f %p . >/dev/null 2>&1; then s=f; fi";
+
+/** Prints a record for each of `$@`: mode in hexadecimal, size, time, time of change, path. What is not there is not printed. */
+const STAT =
+  'case $s in c) stat -c "%f %s %Y %Z %n//" "$@";; f) stat -f "%Xp %z %m %c %N//" "$@";; esac 2>/dev/null';
+
+/** Prints a line for each file of `$@`: its SHA-256 in hexadecimal, spaces, its path. Nothing where it has no such program. */
+const HASH = 'if command -v sha256sum >/dev/null; then sha256sum "$@"; ' +
+  'elif command -v shasum >/dev/null; then shasum -a 256 "$@"; ' +
+  'elif command -v sha256 >/dev/null; then sha256 -r "$@"; fi 2>/dev/null';
+
+/** Leftovers of copies whose host or link died are removed after a day; `find` runs only where there are some. */
+const SWEEP = 'for x in .carpool-* .*.carpool-*; do if [ -e "$x" ]; then ' +
+  "find .carpool-* .*.carpool-* -prune -mtime +0 -exec rm -rf {} + </dev/null >/dev/null 2>&1 & break; fi; done";
+
+/**
+ * Takes a tree or a file as a tar stream. Words: target, own name or "", "/" where the target ended so, `t` for a tree or
+ * `f` for a file, the target's parent, its last name, an id, `c` for hashes, and the paths to look at.
+ *
+ * It decides where the source goes and goes there, then says so:
+ *
+ *     state,name,made,group,now/ · records · LIST_END · [hashes · LIST_END]
+ *
+ * state: `d` where the top (or the file) is there already, `n` where it is new, `x` where this script cannot do it. name:
+ * `n` for the own name, `b` for the target's last. made: `m` where it made the target. group: `g` where new directories
+ * take over the group. now:
+ * its clock, in seconds since 1970, or 0. It then unpacks its input beside the target, and runs what came as `finish`, which must be the
+ * last of it.
+ */
+export const PUSH = [
+  'd=$1 f= k=n w=b m= g= n=0; if [ -d "$1" ]; then w=n f=$2',
+  'elif [ "$2" ] && [ "$3" ]; then w=n f=$2; mkdir "$1" && m=m',
+  "else d=$5 f=$6; fi",
+  'if [ $4 = t ] && [ "$f" ] && [ -d "$d/$f" ]; then d=$d/$f f=; fi',
+  'cd "$d" || k=x; l=$4 i=$7 c=$8; shift 8',
+  'if [ $k = x ]; then :; elif [ -z "$f" ]; then k=d; elif [ -d "./$f" ]; then k=x',
+  'elif [ -f "./$f" ] || [ -h "./$f" ]; then k=d; [ $l = f ] || k=x; set -- "./$f"',
+  'elif [ -e "./$f" ]; then k=x; fi',
+  "[ -w . ] && command -v tar >/dev/null || k=x",
+  `s=; if [ $k = d ] && [ $# -gt 0 ]; then ${FIND_STAT}; [ "$s" ] || k=x; fi`,
+  "[ -g . ] && g=g",
+  '[ $k = d ] && n=$(date +%s); printf "%s,%s,%s,%s,%s/" $k $w "$m" "$g" "$n"; [ $k = x ] && exit 0',
+  `${STAT}; echo ///`,
+  `if [ "$c" ]; then if [ $k = d ]; then ${HASH}; fi; echo ///; fi`,
+  SKIP_INIT,
+  "p=./.carpool-$i e=70; trap 'rm -rf \"$p\"' 0; trap 'exit 71' 1 2 13 15",
+  'mkdir -m 700 "$p" || exit 72',
+  'tar -x -p -o -f - -C "$p" || exit 73',
+  '[ -f "$p/finish" ] || exit 74',
+  '. "$p/finish"; rm -rf "$p"',
+  SWEEP,
+  "exit $e",
+].join("; ");
+
+/** Looks at paths. Words: a directory, `c` for hashes. Input: paths in it, each with a NUL behind it. Output as that of `PUSH`. */
+export const LOOK = [
+  `cd "$1" && command -v xargs >/dev/null || exit 1; ${FIND_STAT}; [ "$s" ] || exit 1`,
+  SKIP_INIT,
+  `if [ "$2" ]; then xargs -0 sh -c '${HASH}' sh; else xargs -0 sh -c 's=$0; ${STAT}' $s; fi`,
+  "echo ///; exit 0",
+].join("; ");

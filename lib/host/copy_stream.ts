@@ -1,0 +1,319 @@
+/** A tree, or a small file, as tar streams: two round trips for all that fits one, however many files there are. */
+import { ChannelError } from "../base/errors.ts";
+import { decide, type Decision, whileFilled } from "./copy_decide.ts";
+import { fileMode, seconds } from "./copy_file.ts";
+import { FinishScript } from "./copy_finish.ts";
+import { joinPath, lastName, parentPath } from "./copy_names.ts";
+import type { CopyPeer } from "./copy_peer.ts";
+import { parseHashes, parseRecords, type RemoteRecord } from "./copy_records.ts";
+import type { CopyRun } from "./copy_run.ts";
+import { LIST_END, LOOK, PUSH } from "./copy_script.ts";
+import type { CopyShell } from "./copy_shell.ts";
+import { SmallFiles } from "./copy_small_files.ts";
+import type { LocalEntry, LocalTree } from "./local_tree.ts";
+import { TarSender } from "./tar_sender.ts";
+
+/** Larger files go by SFTP: there they can go on after a break, and over several channels. */
+export const STREAM_FILE_BYTES = 4 * 1024 * 1024;
+/** One stream moves about so much: what a break loses, and what the host keeps twice. */
+const STREAM_BYTES = 16 * 1024 * 1024;
+/** Names that travel with the command, so that asking costs no round trip; Linux takes an argument of 128 KiB. */
+const MAX_ASKED_BYTES = 48 * 1024;
+/** A listing may not be longer than this; an honest one is about as long as the names that were asked for. */
+const MAX_LISTING_BYTES = 256 * 1024 * 1024;
+const MAX_GREETING_BYTES = 100;
+
+/** What is to go where. */
+export interface StreamRequest {
+  /** The remote path; relative to the home directory unless it begins with `/`. */
+  readonly target: string;
+  /** The name under which the source goes into a directory; "" for the contents of one. */
+  readonly own: string;
+  /** For a single file: no directories, one file. */
+  readonly single: boolean;
+  readonly tree: LocalTree;
+}
+
+/** What the streams have left to others. */
+export interface Streamed {
+  /** Where the top of the tree, or the single file, is. */
+  readonly top: string;
+  /** Files that have changed and are too large for a stream. */
+  readonly large: readonly LocalEntry[];
+  /** New directories that still have to get their modes and times, children first. */
+  readonly unsealed: readonly { readonly entry: LocalEntry; readonly mode: number }[];
+}
+
+/** What the script says before it takes a stream. */
+interface Greeting {
+  readonly there: boolean;
+  readonly named: boolean;
+  readonly made: boolean;
+  readonly group: boolean;
+  readonly aheadSeconds: number;
+  readonly records: Map<string, RemoteRecord>;
+  readonly hashes: Map<string, string>;
+}
+
+/**
+ * Sends what fits streams. Undefined where the host cannot take one, or not to its end: then SFTP is to do what is not
+ * done, and say what is wrong.
+ */
+export async function streamToHost(
+  run: CopyRun,
+  peer: CopyPeer,
+  request: StreamRequest,
+): Promise<Streamed | undefined> {
+  if (!peer.hasShell) return undefined;
+  const { tree, single, own } = request;
+  const target = plain(request.target);
+  const slash = request.target.endsWith("/") ? "/" : "";
+  const names = single ? [] : namesOf(tree);
+  const asked = names.length * 3 + names.reduce((sum, name) => sum + name.length, 0) < MAX_ASKED_BYTES / 2 &&
+    !names.some((name) => name.includes("\n")); // csh
+  const hashes = run.options.update === "checksum" && (single || asked);
+  const contents = new SmallFiles();
+  contents.expect(tree.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES));
+  const where = [target, own, slash, single ? "f" : "t", plain(parentPath(target)), lastName(target)];
+  const stream = await openStream(run, peer, where, hashes, asked ? names : []);
+  contents.forget();
+  if (stream === undefined) return undefined;
+  const { shell, greeting } = stream;
+  try {
+    const top = greeting.named && own !== "" ? joinPath(target, own) : target;
+    const state = greeting.there && !single && !asked ? await look(run, peer, top, names) : greeting;
+    // A host that does not even find the directory it is in cannot look.
+    if (state === undefined || (greeting.there && !single && !state.records.has("."))) return undefined;
+    const records = new Map(state.records);
+    if (!single && greeting.there) {
+      records.set("", records.get(".")!);
+    }
+    const at = (entry: LocalEntry) => single ? lastName(top) : entry.relative;
+    const decision = await decide(run, tree, { ...greeting, records, hashes: state.hashes }, at);
+    if (decision === undefined) return undefined;
+    return await send(run, peer, {
+      decision,
+      at,
+      top,
+      contents,
+      ...stream,
+      isNew: !greeting.there && !single,
+    });
+  } finally {
+    await shell.stop();
+  }
+}
+
+interface OpenStream {
+  readonly shell: CopyShell;
+  /** Of the directory that the stream is unpacked in. */
+  readonly id: string;
+  readonly greeting: Greeting;
+}
+
+interface SendRequest extends OpenStream {
+  readonly decision: Decision;
+  readonly at: (entry: LocalEntry) => string;
+  readonly top: string;
+  readonly contents: SmallFiles;
+  /** Whether the top itself is new: then all of it takes its place at once. */
+  readonly isNew: boolean;
+}
+
+async function openStream(
+  run: CopyRun,
+  peer: CopyPeer,
+  where: readonly string[],
+  hashes: boolean,
+  names: readonly string[],
+): Promise<OpenStream | undefined> {
+  const id = crypto.randomUUID().slice(0, 12);
+  const shell = await peer.shell(PUSH, [...where, id, hashes ? "c" : "", ...names], run.signal);
+  if (shell === undefined) return undefined;
+  const greeting = await readGreeting(shell, hashes);
+  run.signal.throwIfAborted();
+  if (greeting !== undefined) return { shell, id, greeting };
+  await shell.stop();
+  return undefined;
+}
+
+async function readGreeting(shell: CopyShell, withHashes: boolean): Promise<Greeting | undefined> {
+  const said = await shell.readUntil("/", MAX_GREETING_BYTES);
+  const [state, named, made, group, now] = new TextDecoder().decode(said).split(",");
+  if (state !== "d" && state !== "n") return undefined;
+  const listing = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
+  const lines = withHashes ? await shell.readUntil(LIST_END, MAX_LISTING_BYTES) : new Uint8Array(0);
+  if (listing === undefined || lines === undefined) return undefined;
+  return {
+    there: state === "d",
+    named: named === "n",
+    made: made === "m",
+    group: group === "g",
+    aheadSeconds: Number(now) - Date.now() / 1000,
+    records: parseRecords(listing),
+    hashes: parseHashes(lines),
+  };
+}
+
+/** As the greeting does, for more names than a command can hold. */
+async function look(
+  run: CopyRun,
+  peer: CopyPeer,
+  top: string,
+  names: readonly string[],
+): Promise<Pick<Greeting, "records" | "hashes"> | undefined> {
+  const input = new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
+  const ask = async (hashes: boolean) => {
+    const shell = await peer.shell(LOOK, [plain(top), hashes ? "c" : ""], run.signal);
+    if (shell === undefined) return undefined;
+    const writing = shell.write(input).then(() => shell.endInput()).catch(() => {}); // its answer tells
+    const answer = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
+    await writing;
+    await shell.stop();
+    run.signal.throwIfAborted();
+    return answer;
+  };
+  const [listing, lines] = await Promise.all([
+    ask(false),
+    run.options.update === "checksum" ? ask(true) : new Uint8Array(0),
+  ]);
+  return listing && lines && { records: parseRecords(listing), hashes: parseHashes(lines) };
+}
+
+async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise<Streamed | undefined> {
+  const { decision, at, top } = request;
+  const [first = [], ...others] = batches(
+    decision.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES),
+  );
+  const large = decision.files.filter(({ info }) => info.size > STREAM_FILE_BYTES);
+  const filledLater = new Set<string>();
+  for (const file of [...large, ...others.flat()]) {
+    for (let path = at(file); path !== "";) {
+      path = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+      if (filledLater.has(path)) break;
+      filledLater.add(path);
+    }
+  }
+  const finish = new FinishScript();
+  const base = request.isNew ? `${lastName(top)}/` : "";
+  if (request.isNew) finish.moveAll(lastName(top));
+  for (const { path, mode, time } of decision.touched) {
+    if (time !== undefined) finish.time(path, time);
+    if (mode !== undefined) finish.mode(path, mode);
+  }
+  const directories = decision.directories.toReversed();
+  for (const { entry, mode } of directories) {
+    if (whileFilled(mode) !== mode && !filledLater.has(entry.relative)) {
+      finish.mode(base + entry.relative, mode);
+    }
+  }
+  const { symlinks, touched } = decision;
+  if (first.length + directories.length + symlinks.length + touched.length > 0) {
+    if (!await sendStream(run, request, finish, first, true)) return undefined;
+    run.directories += directories.length;
+    run.symlinks += symlinks.length;
+  }
+  run.directories += request.greeting.made ? 1 : 0;
+  let whole = true;
+  await run.each(others, Math.max(1, peer.parallel - 1), async (batch) => {
+    const next = await openStream(run, peer, [plain(top), "", "", "t", "/", "/"], false, []);
+    if (next === undefined) return void (whole = false);
+    try {
+      if (!await sendStream(run, { ...request, ...next }, new FinishScript(), batch, false)) whole = false;
+    } finally {
+      await next.shell.stop();
+    }
+  });
+  if (!whole) return undefined;
+  const unsealed = directories.filter(({ entry }) => filledLater.has(entry.relative));
+  return { top, large, unsealed };
+}
+
+/** One stream to its end; whether all of it is in place. */
+async function sendStream(
+  run: CopyRun,
+  request: SendRequest,
+  finish: FinishScript,
+  files: readonly LocalEntry[],
+  isFirst: boolean,
+): Promise<boolean> {
+  const { shell, at, decision, contents } = request;
+  const directories = isFirst ? decision.directories : [];
+  const fresh = new Set(directories.map(({ entry }) => entry.relative));
+  const moves = (path: string) => !fresh.has(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+  const tar = new TarSender((data) => shell.write(data));
+  const name = (path: string) => path === "" ? "n" : `n/${path}`;
+  const placed: { readonly path: string; readonly size: number }[] = [];
+  contents.expect(files);
+  try {
+    for (const { entry, mode, inNew } of directories) {
+      await tar.add({ name: name(entry.relative), kind: "directory", mode: whileFilled(mode), mtime: 0 });
+      if (!inNew && !request.isNew) finish.move(entry.relative);
+    }
+    for (const file of files) {
+      const read = await contents.take(file);
+      if ("problem" in read) {
+        run.leaveOut(read.problem);
+        continue;
+      }
+      const path = at(file);
+      const mtime = seconds(file.info.mtime) ?? Math.floor(Date.now() / 1000);
+      await tar.add(
+        { name: name(path), kind: "file", mode: fileMode(run, file.info.mode), mtime },
+        read.data,
+      );
+      if (moves(path)) finish.move(path);
+      placed.push({ path: file.relative, size: read.data.length });
+      if (read.data.length > 0) run.progress(file.relative, read.data.length);
+    }
+    for (const link of isFirst ? decision.symlinks : []) {
+      const mtime = seconds(link.info.mtime) ?? 0;
+      await tar.add({ name: name(link.relative), kind: "symlink", mode: 0o777, mtime, target: link.target });
+      if (moves(link.relative)) finish.move(link.relative);
+    }
+    // Again, with their times: filling them has changed those, and busybox's tar sets them at once.
+    for (const { entry, mode } of directories.toReversed()) {
+      const mtime = seconds(entry.info.mtime) ?? 0;
+      await tar.add({ name: name(entry.relative), kind: "directory", mode: whileFilled(mode), mtime });
+    }
+    const text = new TextEncoder().encode(finish.toString());
+    await tar.add({ name: "finish", kind: "file", mode: 0o600, mtime: 0 }, text);
+    await tar.end();
+    shell.endInput();
+  } catch (error) {
+    // The script has ended early: its status tells.
+    if (!(error instanceof ChannelError)) throw error;
+  }
+  if (!await shell.succeeded()) return false;
+  for (const { path, size } of placed) run.placed(path, size);
+  return true;
+}
+
+/** Lots of files that go in one stream each. */
+function batches(files: readonly LocalEntry[]): LocalEntry[][] {
+  const lots: LocalEntry[][] = [];
+  let bytes = Infinity;
+  for (const file of files) {
+    if (bytes + file.info.size > STREAM_BYTES) {
+      lots.push([]);
+      bytes = 0;
+    }
+    lots.at(-1)!.push(file);
+    bytes += file.info.size + 1024;
+  }
+  return lots;
+}
+
+/** What the host is asked for, the directory itself first. */
+function namesOf(tree: LocalTree): string[] {
+  return [
+    ".",
+    ...[...tree.directories.slice(1), ...tree.files, ...tree.symlinks].map((entry) => `./${entry.relative}`),
+  ];
+}
+
+/** A path for a script: none looks like an option, and none ends in a slash. */
+function plain(path: string): string {
+  const bare = path.replace(/(?<=.)\/+$/, "");
+  return /^\.{0,2}\//.test(bare) || bare === "." || bare === ".." ? bare : `./${bare}`;
+}
