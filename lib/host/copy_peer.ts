@@ -12,9 +12,11 @@ const withoutShell = new WeakSet<SessionSource>();
  */
 export class CopyPeer implements AsyncDisposable {
   readonly where: string;
-  readonly #source: SessionSource | undefined;
+  #source: SessionSource | undefined;
+  #lane: Disposable | undefined;
   readonly #given: SftpClient | undefined;
-  readonly #clients: Promise<SftpClient>[] = [];
+  #clients: Promise<SftpClient>[] = [];
+  readonly #left: Promise<SftpClient>[] = [];
   readonly #shells = new Set<CopyShell>();
 
   constructor(source: SessionSource | SftpClient) {
@@ -62,9 +64,25 @@ export class CopyPeer implements AsyncDisposable {
     return opening;
   }
 
+  /**
+   * So many bytes are to move: resolves with the client to move them with, which may be one on a lane of its own, as all
+   * are that are opened from now on.
+   */
+  async forData(bytes: number, signal?: AbortSignal): Promise<SftpClient> {
+    const lane = this.#lane === undefined ? await this.#source?.lane?.(bytes) : undefined;
+    if (lane !== undefined) {
+      this.#source = this.#lane = lane;
+      this.#left.push(...this.#clients.filter((client) => client !== undefined));
+      this.#clients = [];
+    }
+    return await this.sftp(signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    using _lane = this.#lane;
     for (const shell of this.#shells) shell.close();
-    const clients = await Promise.allSettled(this.#clients.filter((client) => client !== undefined));
+    const opened = [...this.#left, ...this.#clients.filter((client) => client !== undefined)];
+    const clients = await Promise.allSettled(opened);
     await Promise.all([
       ...[...this.#shells].map((shell) => shell.ended),
       ...clients.map((end) => end.status === "fulfilled" ? end.value[Symbol.asyncDispose]() : undefined),
