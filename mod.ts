@@ -15,8 +15,10 @@
  * @module
  */
 import type { ConnectOptions } from "./lib/host/connect.ts";
-import { Fleet, type FleetAnswer, type FleetOptions } from "./lib/host/fleet.ts";
+import { Fleet, type FleetAnswer, type FleetHost, type FleetOptions } from "./lib/host/fleet.ts";
 import type { Host } from "./lib/host/host.ts";
+import type { FindHostsOptions } from "./lib/job/find_hosts.ts";
+import type { HostEntry } from "./lib/job/inventory.ts";
 import type { MasterInfo } from "./lib/master/master.ts";
 
 export {
@@ -79,7 +81,7 @@ export type {
 export type { CloseInfo } from "./lib/channel/link.ts";
 export type { CopyOptions, CopyProgress, CopyResult } from "./lib/host/copy_options.ts";
 export type { ExecOptions, ExecResult, PtyOptions } from "./lib/host/exec_options.ts";
-export type { FleetAnswer, FleetOptions };
+export type { FindHostsOptions, FleetAnswer, FleetHost, FleetOptions, HostEntry };
 export { Fleet };
 export type { ShellValue, SpawnOptions } from "./lib/host/host.ts";
 export type { Host };
@@ -136,6 +138,8 @@ export type {
   WaitDefinition,
   WaitStepDefinition,
 } from "./lib/job/step_definition.ts";
+export type { HostVars } from "./lib/job/inventory.ts";
+export type { InventoryPlaces } from "./lib/job/load_inventory.ts";
 export { loadJob, type LoadOptions } from "./lib/job/load.ts";
 export type { PlanJobOptions } from "./lib/job/make_plan.ts";
 export type { JobRun } from "./lib/job/run.ts";
@@ -163,15 +167,33 @@ export async function connect(destination: string, options: ConnectOptions = {})
 
 /**
  * Many hosts as one. Nothing is contacted until there is something to do; each host is connected to once, and stays so
- * until the fleet is disposed. Throws `TargetError` for a range that cannot be read.
+ * until the fleet is disposed. Hosts are patterns as `carpool hosts` takes them, `"web[01-20],!web07"`, with groups from
+ * the option `groups`; or what {@linkcode findHosts} gives. Throws `TargetError` for a pattern that cannot be read.
  *
  * ```ts ignore
- * await using all = fleet(["web[01-20]", "db1"], { parallel: 32 });
+ * await using all = fleet(["web[01-20]", "!web07", "db1"], { parallel: 32 });
  * for await (const { host, result, error } of all.exec("uptime")) console.log(host, result?.stdout ?? error);
  * ```
  */
-export function fleet(hosts: readonly string[], options: FleetOptions = {}): Fleet {
+export function fleet(hosts: readonly (string | FleetHost)[], options: FleetOptions = {}): Fleet {
   return new Fleet(hosts, options);
+}
+
+/**
+ * The hosts that patterns stand for, each with its groups, variables and connection options, as the inventory has them:
+ * `inventory.yaml` in the current directory, or the file that `inventory` names (Carpool's YAML, Ansible's INI, YAML or
+ * JSON, a program that prints JSON). Contacts nobody. Throws `TargetError` or `UsageError` for a pattern, `JobFileError`
+ * for an inventory that cannot be used.
+ *
+ * ```ts ignore
+ * await using web = fleet(await findHosts("@web&@berlin", { inventory: "hosts.ini" }));
+ * ```
+ */
+export async function findHosts(
+  patterns: string | readonly string[],
+  options: FindHostsOptions = {},
+): Promise<readonly HostEntry[]> {
+  return await (await import("./lib/job/find_hosts.ts")).findHosts(patterns, options);
 }
 
 /** Every live master of this user's: Carpool's own, and the OpenSSH masters it rides. */

@@ -6,6 +6,7 @@ import { runPlan } from "../job/run.ts";
 import { connectWith } from "../job/run_job.ts";
 import { helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
 import { Interrupts } from "./terminal.ts";
@@ -19,7 +20,7 @@ The host may be a group or a range: then every host gets the files, all at once;
 hosts need {host} in the local path. Half a file is never left under its real name.
 
   --parallel N           hosts worked on at once; default 32
-  --inventory FILE       groups from here instead of inventory.yaml
+${hostOptionHelp}
 ${reportHelp}
 
 ${targetOptionHelp}
@@ -32,7 +33,7 @@ Examples:
 
 const specs: readonly OptionSpec[] = [
   { name: "parallel", kind: "text" },
-  { name: "inventory", kind: "text" },
+  ...hostOptionSpecs,
   ...reportSpecs,
   ...targetOptionSpecs,
   helpSpec,
@@ -50,7 +51,7 @@ export async function copy(args: readonly string[]): Promise<number> {
   if (!to || places.length === 0) {
     throw usage("copy", "copy", "it needs a source and a destination", "carpool copy <src…> <dst>");
   }
-  const inventory = line.text("inventory");
+  const findOptions = { ...hostOptionsOf(line), configFile: line.text("config") };
   const strategy = {
     parallel: numberOf("copy", line, "parallel", 1, 10_000) ?? 32,
     batch: undefined,
@@ -62,7 +63,7 @@ export async function copy(args: readonly string[]): Promise<number> {
   const planned: PlannedHost[] = [];
   const planFor = async (host: string, steps: readonly ActionStep[]) => {
     const job: Job = { checked: true, name: "copy", file: undefined, hosts: [], strategy, env: {}, steps };
-    planned.push(...(await planJob(job, await findHosts(host, { inventory }))).hosts);
+    planned.push(...(await planJob(job, await findHosts(host, findOptions))).hosts);
   };
   const step = { name: undefined, timeoutMs: undefined, retries: 0, where: "carpool copy" };
   if (to.host !== undefined) {
@@ -86,7 +87,7 @@ export async function copy(args: readonly string[]): Promise<number> {
   using reporter = await runReporter("copy", line, "exec");
   using interrupts = new Interrupts();
   const run = runPlan({ job: "copy", file: undefined, strategy, hosts: planned }, {
-    connect: connectWith(targetOptionsOf("copy", line)),
+    connect: connectWith(targetOptionsOf("copy", line), new Map(planned.map((one) => [one.host, one]))),
     signal: interrupts.signal,
   });
   for await (const event of run) reporter.event(event);

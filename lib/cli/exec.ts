@@ -1,9 +1,10 @@
 import { parseDuration } from "../job/duration.ts";
-import { findHosts } from "../job/find_hosts.ts";
+import { findHosts, optionsFor } from "../job/find_hosts.ts";
 import type { ExecOptions } from "../host/exec_options.ts";
 import type { Host } from "../host/host.ts";
 import { type CommandLine, helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { reportHelp, reportSpecs, runOutputOf, runReporter } from "./run_reporter.ts";
 import { Interrupts } from "./terminal.ts";
@@ -26,7 +27,7 @@ Several: each line has its host in front, there is no standard input, and the ex
   --env NAME=VALUE       a variable for the command; may be given again
   --timeout 30s          end the command after this long
   --parallel N           hosts worked on at once; default 32
-  --inventory FILE       groups from here instead of inventory.yaml
+${hostOptionHelp}
 ${reportHelp}
 
 ${targetOptionHelp}
@@ -44,7 +45,7 @@ const specs: readonly OptionSpec[] = [
   { name: "env", kind: "list" },
   { name: "timeout", kind: "text" },
   { name: "parallel", kind: "text" },
-  { name: "inventory", kind: "text" },
+  ...hostOptionSpecs,
   ...reportSpecs,
   ...targetOptionSpecs,
   helpSpec,
@@ -68,7 +69,7 @@ export async function exec(args: readonly string[]): Promise<number> {
   const output = runOutputOf("exec", line);
   const target = targetOptionsOf("exec", line);
   const options = { cwd: line.text("cwd"), env: envOf(line), timeoutMs: timeoutOf(line) };
-  const hosts = await findHosts(where, { inventory: line.text("inventory") });
+  const hosts = await findHosts(where, { ...hostOptionsOf(line), configFile: target.configFile });
   const [first] = hosts;
   const report = line.text("report") !== undefined;
   if (first && hosts.length === 1 && output === "auto" && !report) {
@@ -79,7 +80,7 @@ export async function exec(args: readonly string[]): Promise<number> {
       ...options,
       stdin,
       tty: line.flag("tty"),
-      target,
+      target: optionsFor(first, target),
       remember,
     });
   }
@@ -110,7 +111,10 @@ export async function exec(args: readonly string[]): Promise<number> {
       maxUnreachable: undefined,
     },
     hosts: hosts.map((entry) => ({ ...entry, steps: [step] })),
-  }, { connect: connectWith(target), signal: interrupts.signal });
+  }, {
+    connect: connectWith(target, new Map(hosts.map((one) => [one.host, one]))),
+    signal: interrupts.signal,
+  });
   for await (const event of run) reporter.event(event);
   return exitStatusOf(await run.result);
 }

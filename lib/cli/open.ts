@@ -1,7 +1,9 @@
-import { findHosts } from "../job/find_hosts.ts";
+import { findHosts, optionsFor } from "../job/find_hosts.ts";
+import type { HostEntry } from "../job/inventory.ts";
 import { openMasterFor } from "../host/connect.ts";
 import { type CommandLine, helpSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOfError } from "./exit_status.ts";
+import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { write } from "./write.ts";
 import { plainText } from "../report/plain_text.ts";
@@ -13,7 +15,7 @@ The masters stay for their linger time (ControlPersist, default 10m after the la
 their own: this terminal can be closed.
 
   -M, --master           bind the control socket at -S PATH (or the ControlPath of ssh_config), for ssh to ride
-  --inventory FILE       groups from here instead of inventory.yaml
+${hostOptionHelp}
 
 ${targetOptionHelp}
 
@@ -26,7 +28,7 @@ Examples:
 export async function open(args: readonly string[]): Promise<number> {
   const line = await readArguments("open", args, [
     { name: "master", letter: "M", kind: "flag" },
-    { name: "inventory", kind: "text" },
+    ...hostOptionSpecs,
     ...targetOptionSpecs,
     helpSpec,
   ]);
@@ -36,19 +38,21 @@ export async function open(args: readonly string[]): Promise<number> {
   }
   const patterns = [...line.words, ...line.rest];
   if (patterns.length === 0) throw usage("open", "open", "it needs a host", "carpool open <hosts…>");
-  const hosts = await findHosts(patterns, { inventory: line.text("inventory") });
+  const hosts = await findHosts(patterns, { ...hostOptionsOf(line), configFile: line.text("config") });
   if (line.flag("master") && hosts.length > 1 && line.text("socket") !== undefined) {
     throw usage("open", "-M -S", "one socket is for one host", "name one host, or leave -S out");
   }
   let status: number = exitStatus.ok;
   // One after the other: each may have something to ask.
-  for (const { host } of hosts) status = Math.max(status, await openOne(host, line));
+  for (const host of hosts) status = Math.max(status, await openOne(host, line));
   return status;
 }
 
-async function openOne(host: string, line: CommandLine): Promise<number> {
+async function openOne(entry: HostEntry, line: CommandLine): Promise<number> {
+  const { host } = entry;
   try {
-    const opened = await openMasterFor(host, { ...targetOptionsOf("open", line), bind: line.flag("master") });
+    const options = optionsFor(entry, targetOptionsOf("open", line));
+    const opened = await openMasterFor(host, { ...options, bind: line.flag("master") });
     const how = opened.started
       ? "connected"
       : opened.info.kind === "openssh"

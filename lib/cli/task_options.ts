@@ -1,17 +1,18 @@
 import { type CommandLine, numberOf, type OptionSpec, usage } from "./arguments.ts";
+import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
 import type { PlanJobOptions } from "../job/make_plan.ts";
 
 /** Options of `run` and `plan`. */
 export const taskOptionSpecs: readonly OptionSpec[] = [
   { name: "hosts", kind: "list" },
-  { name: "inventory", kind: "text" },
+  ...hostOptionSpecs,
   { name: "parallel", kind: "text" },
 ];
 
 /** The lines about them for a command's help. */
 export const taskOptionHelp = `\
   --hosts PATTERN        instead of the task's own hosts; may be given again
-  --inventory FILE       instead of inventory.yaml beside the task or here
+${hostOptionHelp}
   --parallel N           hosts worked on at once; default 32`;
 
 /** The task that was named, and what the options say about planning it. */
@@ -28,6 +29,6 @@ export function taskOf(
   return {
     task,
     parallel: numberOf(command, line, "parallel", 1, 10_000),
-    options: { hosts: hosts.length > 0 ? hosts : undefined, inventory: line.text("inventory") },
+    options: { hosts: hosts.length > 0 ? hosts : undefined, ...hostOptionsOf(line) },
   };
 }

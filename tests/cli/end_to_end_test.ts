@@ -205,10 +205,11 @@ Deno.test("hosts tells what a pattern resolves to and contacts nobody", async ()
     });
     assertEquals(code, 0);
     const { user, port } = sshd;
+    const more = { via: null, group: "all", groups: [], options: {}, vars: {} };
     assertEquals(JSON.parse(stdout), [
-      { name: "test1", host: "127.0.0.2", user, port, via: null, group: "all" },
-      { name: "test2", host: "127.0.0.3", user, port, via: null, group: "all" },
-      { name: "me@[::1]:23", host: "::1", user: "me", port: 23, via: null, group: "all" },
+      { name: "test1", host: "127.0.0.2", user, port, ...more },
+      { name: "test2", host: "127.0.0.3", user, port, ...more },
+      { name: "me@[::1]:23", host: "::1", user: "me", port: 23, ...more },
     ]);
     assertEquals(sshd.connections(), 0);
   });
