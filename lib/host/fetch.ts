@@ -50,9 +50,9 @@ export async function fetchFromHost(
   });
   const kind = fileKind(attributes);
   try {
-    if (kind === "directory") await fetchTree(run, sftp, { relative: "", path, attributes }, local);
+    if (kind === "directory") await fetchTree(run, peer, sftp, { relative: "", path, attributes }, local);
     else if (kind === "file") {
-      await fetchOne(run, sftp, { relative: lastName(path), path, attributes }, local);
+      await fetchOne(run, peer, { relative: lastName(path), path, attributes }, local);
     } else throw notFetchable(where);
   } catch (error) {
     options.signal?.throwIfAborted(); // its own reason, not what came of it
@@ -61,7 +61,7 @@ export async function fetchFromHost(
   return run.finish("Cannot fetch everything", where, kind === "file");
 }
 
-async function fetchOne(run: CopyRun, sftp: SftpClient, source: RemoteEntry, local: string): Promise<void> {
+async function fetchOne(run: CopyRun, peer: CopyPeer, source: RemoteEntry, local: string): Promise<void> {
   run.totalBytes = source.attributes.size ?? 0;
   let there = await lookThrough(local);
   if (there === undefined && local.endsWith("/")) {
@@ -72,10 +72,17 @@ async function fetchOne(run: CopyRun, sftp: SftpClient, source: RemoteEntry, loc
     throw inTheWay(local, "a device, fifo or socket is there");
   }
   const target = there?.isDirectory ? joinPath(local, source.relative) : local;
-  await run.each([target], 1, (path) => fetchFile(run, sftp, source, path));
+  const data = await peer.forData(run.totalBytes, run.signal);
+  await run.each([target], 1, (path) => fetchFile(run, data, source, path));
 }
 
-async function fetchTree(run: CopyRun, sftp: SftpClient, source: RemoteEntry, local: string): Promise<void> {
+async function fetchTree(
+  run: CopyRun,
+  peer: CopyPeer,
+  sftp: SftpClient,
+  source: RemoteEntry,
+  local: string,
+): Promise<void> {
   const there = await lookThrough(local);
   if (there && !there.isDirectory) throw inTheWay(local, "a file is there");
   const inside = !namesContents(source.path) && (there !== undefined || local.endsWith("/"));
@@ -100,7 +107,8 @@ async function fetchTree(run: CopyRun, sftp: SftpClient, source: RemoteEntry, lo
     });
     made.push(here);
   }
-  await run.each(tree.files, sftp.openFiles, (file) => fetchFile(run, sftp, file, at(file)));
+  const data = await peer.forData(run.totalBytes, run.signal);
+  await run.each(tree.files, data.openFiles, (file) => fetchFile(run, data, file, at(file)));
   // After all files: while those were written, no symlink of this fetch was there to write through.
   await run.each(tree.symlinks, AT_ONCE, (link) => makeLink(run, link, at(link)));
   // Last: a read-only directory could not be filled, and filling one changes its time. Children before parents.
