@@ -10,6 +10,8 @@ import { openSsh2Link } from "./ssh2_link.ts";
 export interface OpenLinkOptions {
   readonly prompter: Prompter;
   readonly signal?: AbortSignal;
+  /** A connection to the last jump host, which is somebody else's to close: nothing before it is dialled. */
+  readonly via?: Connection;
 }
 
 /**
@@ -18,6 +20,9 @@ export interface OpenLinkOptions {
  * names the hop which failed; everything opened on the way is closed then.
  */
 export async function openLink(target: Target, options: OpenLinkOptions): Promise<Link> {
+  if (options.via !== undefined) {
+    return await openSsh2Link(target, await carryThrough(options.via, target, options.signal), options);
+  }
   if (target.jumps.length === 0) {
     return await openSsh2Link(target, await dial(target, options.signal), options);
   }

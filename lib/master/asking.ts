@@ -15,6 +15,8 @@ interface Waiting {
  */
 export class Asking implements Prompter {
   readonly #waiting: Waiting[] = [];
+  /** Attempts that wait for this one, for it is to their jump host: whoever they may ask can be asked here. */
+  readonly #lenders = new Set<Asking>();
   readonly #abandoned = new AbortController();
   #nextId = 0;
   #missedSomebody = false;
@@ -31,7 +33,8 @@ export class Asking implements Prompter {
 
   /** Somebody could answer; more may come. */
   get interactive(): boolean {
-    const found = this.#waiting.some(({ interactive }) => interactive);
+    const found = this.#waiting.some(({ interactive }) => interactive) ||
+      [...this.#lenders].some(({ interactive }) => interactive);
     this.#missedSomebody ||= !found;
     return found;
   }
@@ -51,9 +54,25 @@ export class Asking implements Prompter {
         this.#waiting.splice(this.#waiting.indexOf(client), 1);
         for (const resolve of client.answers.values()) resolve(null);
         client.answers.clear();
-        if (this.#waiting.length === 0) this.#abandoned.abort();
+        this.#giveUpAlone();
       },
     };
+  }
+
+  /** Has another attempt wait for this one, and lend it its clients; the function returned ends that. */
+  borrow(from: Asking): () => void {
+    const leave = () => {
+      from.signal.removeEventListener("abort", leave);
+      if (this.#lenders.delete(from)) this.#giveUpAlone();
+    };
+    this.#lenders.add(from);
+    if (from.signal.aborted) leave();
+    else from.signal.addEventListener("abort", leave);
+    return leave;
+  }
+
+  #giveUpAlone(): void {
+    if (this.#waiting.length === 0 && this.#lenders.size === 0) this.#abandoned.abort();
   }
 
   secret(prompt: string): Promise<string | null> {
@@ -66,12 +85,15 @@ export class Asking implements Prompter {
 
   notice(message: string): void {
     for (const { line } of this.#waiting) line.send({ type: "notice", message }).catch(() => {}); // it has left
+    for (const lender of this.#lenders) lender.notice(message);
   }
 
   async #ask(kind: "secret" | "line", prompt: string): Promise<string | null> {
     for (;;) {
       const client = this.#waiting.find(({ interactive }) => interactive);
       if (client === undefined) {
+        const lender = [...this.#lenders].find(({ interactive }) => interactive);
+        if (lender !== undefined) return await lender.#ask(kind, prompt);
         this.#missedSomebody = true;
         return null;
       }

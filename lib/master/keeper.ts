@@ -1,18 +1,21 @@
 import { toRecord } from "../base/error_record.ts";
 import { CarpoolError, MasterError } from "../base/errors.ts";
+import type { Connection } from "../channel/connection.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
 import { ControlClient } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
 import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import type { Target } from "../target/target.ts";
 import { Asking } from "./asking.ts";
-import { differences, type Identity, identityOf } from "./identity.ts";
+import { differences, hashOf, type Identity, identityKey, identityOf } from "./identity.ts";
+import { sharedJumpHost } from "./jump_host.ts";
 import { isKeeperGone, keeperGone } from "./keeper_client.ts";
 import { type KeeperAnswer, type KeeperReply, type KeeperRequest, LineConn } from "./keeper_protocol.ts";
 import type { WatchOptions } from "./link_watch.ts";
 import type { Log } from "./log.ts";
 import { Master } from "./master.ts";
 import { endOpenSshMaster } from "./openssh_end.ts";
+import { liveNamedMaster } from "./named_master.ts";
 import { inspectSocket, KEEPER_PROTOCOL, type Place } from "./places.ts";
 
 /** A master lingers for this long after its last session, where ControlPersist does not say otherwise. */
@@ -39,7 +42,10 @@ export interface KeeperOptions {
   readonly place: Place;
   readonly log: Log;
   /** Makes a connection of our own. */
-  readonly openLink: (target: Target, prompter: Prompter, signal: AbortSignal) => Promise<Link>;
+  readonly openLink: (
+    target: Target,
+    options: { readonly prompter: Prompter; readonly signal: AbortSignal; readonly via?: Connection },
+  ) => Promise<Link>;
   /** Boards a master that is not ours. */
   readonly rideLink: (controlPath: string, where: string) => Promise<Link>;
   /** Nothing is left to do. */
@@ -234,7 +240,7 @@ export class Keeper {
     await this.#clearPath(controlPath);
     const link = ride
       ? await this.#options.rideLink(ride.controlPath, target.where)
-      : await this.#options.openLink(target, asking, asking.signal);
+      : await this.#openLink(target, asking);
     const master = new Master(link, {
       key,
       identity: identityOf(target),
@@ -267,6 +273,44 @@ export class Keeper {
     log.info(`${target.where}: ${ride ? `rides OpenSSH's master at ${ride.controlPath}` : "connected"}`);
     this.#keep(controlPath, master);
     return master;
+  }
+
+  /** A connection of our own: through the jump host's own master, where the target lies behind one. */
+  async #openLink(target: Target, asking: Asking): Promise<Link> {
+    const hop = sharedJumpHost(target);
+    const { signal } = asking;
+    if (hop === undefined) return await this.#options.openLink(target, { prompter: asking, signal });
+    for (let attempt = 1;; attempt++) {
+      const master = await this.#jumpMaster(hop, asking);
+      try {
+        return await this.#options.openLink(target, { prompter: asking, signal, via: master.connection() });
+      } catch (error) {
+        // It may have died without a word since it was last used: then there is another now.
+        if (attempt >= 2 || master.open || signal.aborted) throw error;
+      }
+    }
+  }
+
+  /** The live master of a jump host: one at its ControlPath, our own, or one that is made now. */
+  async #jumpMaster(hop: Target, asking: Asking): Promise<Master> {
+    const named = hop.controlPath === undefined
+      ? undefined
+      : await liveNamedMaster([hop.controlPath, ...hop.controlPathAlternatives]);
+    const ours = named && this.#masters.get(named.controlPath);
+    if (ours?.open) return ours; // bound there by -M -S
+    const ride = named && { ...named, unknowable: [] };
+    const key = ride ? `r${await hashOf(ride.controlPath)}` : await identityKey(hop);
+    const controlPath = this.#options.place.masterSocket(key);
+    const existing = this.#masters.get(controlPath);
+    if (existing?.open) return existing;
+    const request: OpenRequest = { type: "open", key, target: hop, ride, interactive: false };
+    const opening = this.#opening.get(controlPath) ?? this.#start(controlPath, request);
+    const leave = opening.asking.borrow(asking);
+    try {
+      return await opening.master;
+    } finally {
+      leave();
+    }
   }
 
   #keep(controlPath: string, master: Master): void {

@@ -5,11 +5,9 @@
  * Usage: keeper_main.ts DIRECTORY
  */
 import type { Link } from "../channel/link.ts";
-import type { Prompter } from "../target/prompter.ts";
-import type { Target } from "../target/target.ts";
 import { openControlLink } from "../link/control_link.ts";
 import { acceptAll } from "./accept_all.ts";
-import { Keeper } from "./keeper.ts";
+import { Keeper, type KeeperOptions } from "./keeper.ts";
 import { FileLog } from "./log.ts";
 import { makePrivate, placeAt } from "./places.ts";
 import { bindSocket } from "./socket_birth.ts";
@@ -93,7 +91,7 @@ function inodeOf(path: string): number | null {
 }
 
 /** ssh2 is loaded here, with the first connection, and never in a client that finds a master. */
-async function openLink(target: Target, prompter: Prompter, signal: AbortSignal): Promise<Link> {
+async function openLink(...args: Parameters<KeeperOptions["openLink"]>): Promise<Link> {
   const { openLink } = await import("../link/open_link.ts");
-  return await openLink(target, { prompter, signal });
+  return await openLink(...args);
 }

@@ -115,7 +115,7 @@ export class Master implements ControlledMaster {
     this.#watch = new LinkWatch(this.#relay, options);
     if (options.ridden) this.#riddenWatch = new RiddenWatch(this.#relay, options.ridden);
     if (options.agentSocket) {
-      serveAgent(this.#connection(), options.agentSocket);
+      serveAgent(this.connection(), options.agentSocket);
       this.#relay.serveAgentBy(this.#ownPassenger!);
     }
     link.closed.then((info) => this.#gone(info));
@@ -203,7 +203,8 @@ export class Master implements ControlledMaster {
 
   // Forwards: the keeper is a passenger of its own relay.
 
-  #connection(): Connection {
+  /** For the keeper's own channels: forwards, and connections to what lies behind this host. */
+  connection(): Connection {
     if (this.#own === undefined) {
       const [ours, theirs] = memoryLinkPair(this.where);
       this.#own = new Connection(ours);
@@ -215,7 +216,7 @@ export class Master implements ControlledMaster {
   async openForward(forward: MuxForward): Promise<number | undefined> {
     const key = forwardKey(forward);
     const existing = this.#forwards.get(key);
-    const opened = existing ?? await openForward(this.#connection(), toForwardSpec(forward));
+    const opened = existing ?? await openForward(this.connection(), toForwardSpec(forward));
     if (existing === undefined) {
       this.#forwards.set(key, opened);
       opened.closed.then(() => {

@@ -1,12 +1,13 @@
 import { MasterError } from "../base/errors.ts";
 import type { ConnectionKind } from "../base/run_event.ts";
 import type { Link } from "../channel/link.ts";
-import { ControlClient, openControlLink } from "../link/control_link.ts";
+import { openControlLink } from "../link/control_link.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
 import { hashOf, identityKey } from "./identity.ts";
 import { askToOpen, dialPlace, isKeeperGone, type Opened } from "./keeper_client.ts";
 import type { KeeperRequest, LineConn } from "./keeper_protocol.ts";
+import { liveNamedMaster, pidOfMaster } from "./named_master.ts";
 import { checkSocketDirectory, inspectSocket, type Place, places } from "./places.ts";
 import { keeperInode, startKeeper } from "./start_keeper.ts";
 
@@ -193,31 +194,6 @@ async function namedPaths(
     }
   }
   return found;
-}
-
-/** A live master at one of these paths: OpenSSH's, or ours (bound there by -M -S). */
-async function liveNamedMaster(
-  paths: readonly string[],
-  prompter: Prompter,
-): Promise<{ readonly controlPath: string; readonly pid: number } | undefined> {
-  for (const controlPath of paths) {
-    const pid = await pidOfMaster(controlPath, prompter);
-    if (pid !== undefined) return { controlPath, pid };
-  }
-  return undefined;
-}
-
-/** The process that answers at a control socket; undefined when nobody does: dead or wedged, and not ours to remove. */
-async function pidOfMaster(path: string, prompter?: Prompter): Promise<number | undefined> {
-  if (await inspectSocket(path) === "missing") return undefined;
-  try {
-    using client = await ControlClient.connect(path);
-    return await client.alive();
-  } catch (error) {
-    if (!(error instanceof MasterError)) throw error;
-    if (error.code !== "gone") prompter?.notice(`The master is not used: ${path}: ${error.why}`);
-    return undefined;
-  }
 }
 
 async function askKeeper(target: Target, request: OpenRequest, options: RideOptions): Promise<Opened> {

@@ -48,7 +48,7 @@ async function keeperWithCable() {
   const keeper = new Keeper({
     place: world.place,
     log,
-    openLink: (target, prompter, signal) => openLink(target, { prompter, signal }),
+    openLink,
     rideLink: openControlLink,
     onIdle: () => {},
     clocks,

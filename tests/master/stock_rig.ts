@@ -97,7 +97,11 @@ export class StockRig implements AsyncDisposable {
 
   /** Connects from this process, with the keeper of this home. */
   connect(options: ConnectOptions = {}): Promise<Host> {
-    return connect("test", {
+    return this.connectTo("test", options);
+  }
+
+  connectTo(name: string, options: ConnectOptions = {}): Promise<Host> {
+    return connect(name, {
       configFile: this.configFile,
       environment: this.env,
       prompter: {
