@@ -12,21 +12,30 @@ export interface HostGroup {
   readonly text: string;
 }
 
+interface Folding {
+  readonly end: HostEndEvent;
+  readonly hosts: string[];
+  /** Undefined where they differ in what nobody needs to see: how many steps were not needed. */
+  text: string | undefined;
+}
+
 /** Puts hosts together that came out the same: a line for 200 hosts, not 200 lines. */
 export class HostFold {
-  readonly #groups = new Map<string, { readonly end: HostEndEvent; readonly hosts: string[] }>();
+  readonly #groups = new Map<string, Folding>();
 
   add(end: HostEndEvent): void {
     const text = withoutHost(hostText(end), end.host);
-    const group = this.#groups.get(text);
-    if (group) group.hosts.push(end.host);
-    else this.#groups.set(text, { end, hosts: [end.host] });
+    const key = end.status === "ok" ? "ok" : text;
+    const group = this.#groups.get(key);
+    if (!group) return void this.#groups.set(key, { end, hosts: [end.host], text });
+    group.hosts.push(end.host);
+    if (group.text !== text) group.text = undefined;
   }
 
   /** What went well first: on a terminal the last lines are the ones that are seen. */
   groups(): HostGroup[] {
-    const all = [...this.#groups].map(([text, group]) => {
-      return { ...group, text: group.hosts.length === 1 ? hostText(group.end) : text };
+    const all = [...this.#groups.values()].map(({ end, hosts, text = end.status }) => {
+      return { end, hosts, text: hosts.length === 1 ? hostText(end) : text };
     });
     return all.sort((a, b) => Number(a.end.status !== "ok") - Number(b.end.status !== "ok"));
   }

@@ -10,7 +10,7 @@ import { plainText } from "./plain_text.ts";
 import type { Reporter } from "./reporter.ts";
 import { connected, hostStatuses, plural, statusPaint, stepWords, whyNotOk } from "./run_words.ts";
 import { type Clock, Screen, type Terminal } from "./screen.ts";
-import { fitSpans, widthOf } from "./spans.ts";
+import { fitSpans, fitText, widthOf } from "./spans.ts";
 import { StepsLeft } from "./steps_left.ts";
 import { withoutHost } from "./without_host.ts";
 
@@ -33,6 +33,9 @@ interface News {
   readonly hosts: string[];
   readonly paint: Paint;
 }
+
+/** Names of a group take no more than this: every second one of a thousand hosts cannot be folded into ranges. */
+const maxNamesColumns = 240;
 
 /** More of a failed command's output than this, and only its end is shown at once. */
 const failureLines = 30;
@@ -213,7 +216,8 @@ class LiveReporter implements Reporter {
 
   #hosts(hosts: readonly string[]): string {
     if (hosts.length === 1) return this.#host(hosts[0]);
-    return `${this.#host(foldHosts(hosts))} ${this.#paint(dim, `(${hosts.length} hosts)`)}`;
+    const names = fitText(plainText(foldHosts(hosts)), maxNamesColumns);
+    return `${this.#paint(bold, names)} ${this.#paint(dim, `(${hosts.length} hosts)`)}`;
   }
 
   #host(host: string): string {

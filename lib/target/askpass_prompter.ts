@@ -1,3 +1,4 @@
+import { takeTerminal } from "../base/terminal_turn.ts";
 import { printable } from "./printable.ts";
 import type { Prompter } from "./prompter.ts";
 
@@ -26,6 +27,7 @@ export class AskpassPrompter implements Prompter {
   }
 
   notice(message: string): void {
+    using _turn = takeTerminal();
     console.error(printable(message).replace(/\n$/, ""));
   }
 

@@ -1,3 +1,4 @@
+import { takeTerminal } from "../base/terminal_turn.ts";
 import { AskpassPrompter } from "./askpass_prompter.ts";
 import { printable } from "./printable.ts";
 import { noPrompter, type Prompter } from "./prompter.ts";
@@ -31,7 +32,10 @@ export function choosePrompter(
 /** Nobody answers, but what is to be said is said. */
 const silent: Prompter = {
   ...noPrompter,
-  notice: (message) => console.error(printable(message).replace(/\n$/, "")),
+  notice: (message) => {
+    using _turn = takeTerminal();
+    console.error(printable(message).replace(/\n$/, ""));
+  },
 };
 
 function isThere(path: string): boolean {

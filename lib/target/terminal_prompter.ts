@@ -1,3 +1,4 @@
+import { takeTerminal } from "../base/terminal_turn.ts";
 import { printable } from "./printable.ts";
 import type { Prompter } from "./prompter.ts";
 import { askOnStandardInput } from "./raw_terminal.ts";
@@ -19,12 +20,14 @@ export class TerminalPrompter implements Prompter {
   }
 
   notice(message: string): void {
+    using _turn = takeTerminal();
     console.error(printable(message).replace(/\n$/, ""));
   }
 
   #ask(prompt: string, kind: "secret" | "line", signal: AbortSignal | undefined): Promise<string | null> {
     const asked = queue.then(async () => {
       signal?.throwIfAborted();
+      using _turn = takeTerminal();
       const question = printable(prompt);
       const answer = await askByShell(question, kind, signal);
       return answer === undefined ? await askOnStandardInput(question, kind === "line", signal) : answer;
