@@ -1,100 +1,46 @@
-import { formatDuration } from "../base/format_duration.ts";
+import { connectWith } from "../job/run_job.ts";
 import { loadJob } from "../job/load.ts";
-import { actionsOf, type Plan, type PlannedAction, type PlannedStep } from "../job/plan.ts";
 import { makePlan } from "../job/make_plan.ts";
-import { plainText } from "../report/plain_text.ts";
 import { helpSpec, readArguments } from "./arguments.ts";
+import { forecastHelp, forecastSpecs, showForecast } from "./dry_run.ts";
 import { exitStatus } from "./exit_status.ts";
+import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { taskOf, taskOptionHelp, taskOptionSpecs } from "./task_options.ts";
-import { outputOf, outputSpec } from "./terminal.ts";
+import { Interrupts, outputSpec } from "./terminal.ts";
 import { write } from "./write.ts";
 
 const help = `\
 carpool plan <task> [options]: what run would do, touching nothing
 
 Reads the task and the inventory, resolves the hosts, fills in every step and looks for local files.
-Values of variables are not shown.
+Hosts are contacted only with --check-guards or --diff, and nothing is changed there. What is said of a
+step is how things stand now: an earlier step may change it. Values of variables are not shown.
 
 ${taskOptionHelp}
+${forecastHelp}
   --output FORMAT        auto, lines, or json
+
+${targetOptionHelp}
 
 Examples:
   carpool plan deploy
+  carpool plan deploy --check-guards --diff
   carpool plan uptime --hosts 'web[01-20]' --output json
 `;
 
 /** `carpool plan`. */
 export async function plan(args: readonly string[]): Promise<number> {
-  const line = await readArguments("plan", args, [...taskOptionSpecs, outputSpec, helpSpec]);
+  const specs = [...taskOptionSpecs, ...forecastSpecs, outputSpec, ...targetOptionSpecs, helpSpec];
+  const line = await readArguments("plan", args, specs);
   if (line.flag("help")) {
     write(help, "stdout");
     return exitStatus.ok;
   }
   const { task, parallel, options } = taskOf("plan", line);
-  const output = outputOf("plan", line);
-  const made = await makePlan(await loadJob(task), options);
+  const target = targetOptionsOf("plan", line);
+  const made = await makePlan(await loadJob(task), { ...options, configFile: target.configFile });
   const shown = parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
-  write(
-    output === "json" ? `${JSON.stringify(withoutValues(shown), null, 2)}\n` : plainText(describe(shown)),
-    "stdout",
-  );
-  return exitStatus.ok;
-}
-
-function withoutValues(made: Plan) {
-  const hide = (action: PlannedAction) =>
-    action.kind === "exec" ? { ...action, env: Object.keys(action.env) } : action;
-  const hosts = made.hosts.map((host) => ({
-    ...host,
-    steps: host.steps.map((step) =>
-      step.kind === "parallel" ? { ...step, steps: step.steps.map(hide) } : hide(step)
-    ),
-  }));
-  return { ...made, hosts };
-}
-
-function describe(made: Plan): string {
-  // Hosts that get the same steps, word for word, are told together.
-  const groups = new Map<string, string[]>();
-  for (const { host, steps } of made.hosts) {
-    const text = steps.map((step) => describeStep(step)).join("\n");
-    groups.set(text, [...groups.get(text) ?? [], host]);
-  }
-  const steps = actionsOf(made.hosts[0]?.steps ?? []).length;
-  const { parallel, batch, maxFailures, maxUnreachable } = made.strategy;
-  const limits = [
-    `${Math.min(parallel, made.hosts.length)} at once`,
-    ...(batch === undefined ? [] : [`batches of ${batch}`]),
-    ...(maxFailures === undefined ? [] : [`stops beyond ${maxFailures} failed`]),
-    ...(maxUnreachable === undefined ? [] : [`stops beyond ${maxUnreachable} unreachable`]),
-  ].join(", ");
-  const file = made.file === undefined ? "" : ` (${made.file})`;
-  const parts = [...groups].map(([text, hosts]) => `${hosts.join(", ")}\n${text}\n`);
-  return `${made.job}${file}: hosts ${made.hosts.length}, steps ${steps}, ${limits}\n\n${parts.join("\n")}`;
-}
-
-function describeStep(step: PlannedStep, indent = "  "): string {
-  if (step.kind === "parallel") {
-    const inner = step.steps.map((child) => describeStep(child, `${indent}  `));
-    return [`${indent}${step.step} ${step.title}`, ...inner].join("\n");
-  }
-  const does = step.kind === "exec"
-    ? `exec ${step.command.trim()}`
-    : `${step.kind} ${step.from} to ${step.to}`;
-  const notes = [
-    ...(step.kind === "exec" && step.cwd !== undefined ? [`in ${step.cwd}`] : []),
-    ...(step.kind === "exec" && Object.keys(step.env).length > 0
-      ? [`env ${Object.keys(step.env).join(" ")}`]
-      : []),
-    ...(step.kind !== "fetch" && step.creates !== undefined ? [`skipped where ${step.creates} exists`] : []),
-    ...(step.timeoutMs === undefined ? [] : [`timeout ${formatDuration(step.timeoutMs)}`]),
-    ...(step.retries === 0 ? [] : [`retries ${step.retries}`]),
-  ];
-  const [first, ...more] = [
-    ...(step.name === undefined ? [] : [step.name]),
-    ...does.split("\n"),
-    ...(notes.length ? [`[${notes.join("; ")}]`] : []),
-  ];
-  const pad = " ".repeat(step.step.length + 1);
-  return [`${indent}${step.step} ${first}`, ...more.map((one) => `${indent}${pad}${one}`)].join("\n");
+  using interrupts = new Interrupts();
+  const connect = connectWith(target, new Map(made.hosts.map((entry) => [entry.host, entry])));
+  return await showForecast(shown, line, { command: "plan", connect, signal: interrupts.signal });
 }

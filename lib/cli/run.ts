@@ -1,8 +1,10 @@
 import { takeTerminal } from "../base/terminal_turn.ts";
 import { findRun, RunJournal } from "../job/journal.ts";
 import { loadJob } from "../job/load.ts";
-import { runJob } from "../job/run_job.ts";
-import { type CommandLine, helpSpec, readArguments, usage } from "./arguments.ts";
+import { makePlan } from "../job/make_plan.ts";
+import { connectWith, runJob } from "../job/run_job.ts";
+import { type CommandLine, helpSpec, type OptionSpec, readArguments, usage } from "./arguments.ts";
+import { forecastHelp, forecastSpecs, showForecast } from "./dry_run.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import {
   argsToKeep,
@@ -13,7 +15,7 @@ import {
   type ResumeRequest,
   resumeRequestOf,
 } from "./journal_options.ts";
-import { JournalledRun, type Resumed } from "./run_with_journal.ts";
+import { JournalledRun, leftOf, type Resumed } from "./run_with_journal.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { taskOf, taskOptionHelp, taskOptionSpecs } from "./task_options.ts";
 import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
@@ -29,6 +31,8 @@ steps run in order, until the first that fails. Local paths are relative to the 
 
 ${taskOptionHelp}
 ${reportHelp}
+  --dry-run              what it would do, as carpool plan tells it; also of --resume
+${forecastHelp}
 
 ${journalOptionHelp}
 
@@ -43,10 +47,12 @@ Examples:
   carpool run --resume
 `;
 
-const specs = [
+const specs: readonly OptionSpec[] = [
   ...taskOptionSpecs,
   ...journalOptionSpecs,
   ...reportSpecs,
+  { name: "dry-run", kind: "flag" },
+  ...forecastSpecs,
   ...targetOptionSpecs,
   helpSpec,
 ];
@@ -58,6 +64,10 @@ export async function run(args: readonly string[]): Promise<number> {
     write(help, "stdout");
     return exitStatus.ok;
   }
+  for (const name of ["check-guards", "diff"]) {
+    if (!given.flag(name) || given.flag("dry-run")) continue;
+    throw usage("run", `--${name}`, "it goes with --dry-run", `carpool plan <task> --${name} does the same`);
+  }
   const request = resumeRequestOf(given);
   const resumed = request && await takeUp(request, given);
   using _held = resumed?.journal;
@@ -65,6 +75,15 @@ export async function run(args: readonly string[]): Promise<number> {
   const { task, parallel, options } = taskOf("run", line);
   const target = targetOptionsOf("run", line);
   const job = await loadJob(task);
+  if (line.flag("dry-run")) {
+    using interrupts = new Interrupts();
+    const { configFile } = target;
+    const made = await makePlan(job, { ...options, configFile });
+    const wanted = parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
+    const { plan, settled } = resumed ? await leftOf(wanted, resumed) : { plan: wanted, settled: undefined };
+    const connect = connectWith(target, new Map(made.hosts.map((entry) => [entry.host, entry])));
+    return await showForecast(plan, line, { command: "run", connect, settled, signal: interrupts.signal });
+  }
   using reporter = await runReporter("run", line, "run");
   using interrupts = new Interrupts(() => {
     using _turn = takeTerminal();

@@ -5,6 +5,7 @@ import { hashInputs } from "../job/journal_hash.ts";
 import { journalDirectory } from "../job/journal_place.ts";
 import type { JournalState } from "../job/journal_record.ts";
 import { type Remainder, remainderOf, RunLedger } from "../job/resume.ts";
+import type { Plan } from "../job/planned.ts";
 import type { PreparePlan } from "../job/run_all.ts";
 import { plainText } from "../report/plain_text.ts";
 import { hasTerminal, TerminalPrompter } from "../target/terminal_prompter.ts";
@@ -25,6 +26,23 @@ export interface Resumed {
   readonly request: ResumeRequest;
   readonly journal: RunJournal;
   readonly state: JournalState;
+}
+
+/** What of a plan a resumed run would do, and why it would leave out the rest. */
+export async function leftOf(
+  plan: Plan,
+  { request, state }: Resumed,
+): Promise<{ readonly plan: Plan; readonly settled: (host: string, step: string) => string | undefined }> {
+  const { scope, policy } = request;
+  const hashOf = await hashInputs(plan, journalDirectory());
+  const left = remainderOf(plan, state, hashOf, { scope, policy });
+  return {
+    plan: left.plan,
+    settled: (host, step) => {
+      const found = left.settled(host, step);
+      return found?.kind === "done" ? found.reason : found?.why;
+    },
+  };
 }
 
 /** Holds the journal of one run from its plan to its end. */
@@ -64,7 +82,7 @@ export class JournalledRun implements AsyncDisposable {
     using _turn = takeTerminal();
     write(`carpool: resuming run ${journal.id} (${plainText(plan.job)}): ${count}\n`, "stderr");
     await journal.commit({ type: "resumed", atMs: Date.now() });
-    return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.decisions) };
+    return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.settled) };
   };
 
   /** Asks on the terminal, where there is one, whether steps that may have run are to run again. */

@@ -1,6 +1,6 @@
 import { join } from "../deps/node_path.ts";
 import { makeJournalDirectory } from "./journal_place.ts";
-import { actionsOf, type Plan } from "./plan.ts";
+import { actionsOf, type Plan } from "./planned.ts";
 
 /** What about a step may change without it being another step: how it is called and how patiently it is tried. */
 const notInput: ReadonlySet<string> = new Set([
@@ -36,12 +36,14 @@ export async function hashInputs(plan: Plan, directory: string): Promise<HashOf>
     files.set(path, known);
     return known;
   };
-  await Promise.all(plan.hosts.flatMap(({ host, steps }) =>
+  await Promise.all(plan.hosts.flatMap(({ host, steps, scope }) =>
     actionsOf(steps).map(async (action) => {
       // What scripts and templates take along is in the plan itself.
       const path = action.kind === "copy" ? action.from : undefined;
       const input = Object.entries(action).filter(([name]) => !notInput.has(name));
-      const text = JSON.stringify(input, (_, value: unknown) =>
+      // What the run itself fills in comes from the host's variables.
+      const isLate = action.late === true || action.when !== undefined || action.whenCalls !== undefined;
+      const text = JSON.stringify([input, isLate ? scope : undefined], (_, value: unknown) =>
         typeof value === "function" ? `${value}` : value) +
         (path === undefined ? "" : `\n${await fileOf(path)}`);
       // Most steps are the same on every host.

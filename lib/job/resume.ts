@@ -2,7 +2,7 @@ import type { RunEvent, StepEndEvent } from "../base/run_event.ts";
 import type { RunJournal } from "./journal.ts";
 import type { HashOf } from "./journal_hash.ts";
 import type { JournalState, StepKnowledge } from "./journal_record.ts";
-import { actionsOf, type Plan, type PlannedAction, type PlannedHost } from "./plan.ts";
+import type { Plan, PlannedAction, PlannedHost } from "./planned.ts";
 
 /** What a step that may or may not have run comes to: it fails its host, or is run again. */
 export type DoubtPolicy = "fail" | "retry";
@@ -31,18 +31,18 @@ const maxRegisteredBytes = 64 * 1024;
 export class RunLedger implements StepLedger {
   readonly #journal: RunJournal;
   readonly #hashOf: HashOf;
-  readonly #decisions: ReadonlyMap<string, Settlement>;
+  readonly #settled: Remainder["settled"];
   readonly #announced = new Set<string>();
   readonly #values = new Map<string, unknown>();
 
-  constructor(journal: RunJournal, hashOf: HashOf, decisions: ReadonlyMap<string, Settlement> = new Map()) {
+  constructor(journal: RunJournal, hashOf: HashOf, settled: Remainder["settled"] = () => undefined) {
     this.#journal = journal;
     this.#hashOf = hashOf;
-    this.#decisions = decisions;
+    this.#settled = settled;
   }
 
   settled(host: string, step: string): Settlement | undefined {
-    return this.#decisions.get(keyOf(host, step));
+    return this.#settled(host, step);
   }
 
   async starting(host: string, steps: readonly string[]): Promise<void> {
@@ -112,7 +112,8 @@ export class RunLedger implements StepLedger {
 export interface Remainder {
   /** With the hosts that need it alone. */
   readonly plan: Plan;
-  readonly decisions: ReadonlyMap<string, Settlement>;
+  /** What is known of a step; undefined where it is simply to be run. */
+  readonly settled: (host: string, step: string) => Settlement | undefined;
   /** Steps that may or may not have run, and that are not repeated without being asked for. */
   readonly doubtful: readonly { readonly host: string; readonly step: string; readonly title: string }[];
 }
@@ -161,7 +162,11 @@ export function remainderOf(
     }
     return open;
   };
-  return { plan: { ...plan, hosts: plan.hosts.filter(needs) }, decisions, doubtful };
+  return {
+    plan: { ...plan, hosts: plan.hosts.filter(needs) },
+    settled: (host, step) => decisions.get(keyOf(host, step)),
+    doubtful,
+  };
 }
 
 function settle(
@@ -219,13 +224,4 @@ function trusted(state: JournalState, host: string): ReadonlyMap<string, StepKno
 
 function keyOf(host: string, step: string): string {
   return `${host}\0${step}`;
-}
-
-/** How many actions of a plan's hosts are already done. */
-export function doneCount(plan: Plan, decisions: ReadonlyMap<string, Settlement>): number {
-  return plan.hosts.reduce(
-    (sum, { host, steps }) =>
-      sum + actionsOf(steps).filter(({ step }) => decisions.get(keyOf(host, step))?.kind === "done").length,
-    0,
-  );
 }

@@ -65,7 +65,7 @@ class Sittings implements AsyncDisposable {
         journal = opened.journal;
         const left = remainderOf(plan, opened.state, hashOf, again);
         journal.append({ type: "resumed", atMs: Date.now() });
-        return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.decisions) };
+        return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.settled) };
       },
     });
     const events = await Array.fromAsync(run);
@@ -172,8 +172,8 @@ Deno.test("copy that was under way is copied again without a question", async ()
   await journal.close();
   const { journal: again, state } = await RunJournal.reopen(journal.id, sittings.directory);
   using _ = again;
-  const { doubtful, decisions } = remainderOf(await plan(), state, hashOf);
-  assertEquals([doubtful.length, decisions.size], [0, 0]);
+  const { doubtful, settled } = remainderOf(await plan(), state, hashOf);
+  assertEquals([doubtful.length, settled("a", "1")], [0, undefined]);
 });
 
 Deno.test("interrupted command whose end was told runs again; one that was not is in doubt", async () => {

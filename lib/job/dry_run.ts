@@ -1,0 +1,168 @@
+import { CarpoolError } from "../base/errors.ts";
+import { quotePath } from "../host/command_line.ts";
+import { diffStep, type StepDiff } from "./diff.ts";
+import type { JobConnect, JobHost } from "./job_host.ts";
+import { actionsOf, type Plan, type PlannedAction, type PlannedHost } from "./planned.ts";
+
+/** What a run would do with a step on a host, as things stand now. */
+export interface StepForecast {
+  readonly step: string;
+  readonly kind: PlannedAction["kind"];
+  readonly title: string;
+  /** `perhaps`: something decides that was not asked, or that only the run can know. */
+  readonly would: "run" | "skip" | "perhaps";
+  /** Why it would be skipped, or what decides. */
+  readonly why?: string;
+  readonly diff?: StepDiff;
+}
+
+/** What a run would do on a host. */
+export interface HostForecast {
+  readonly host: string;
+  readonly steps: readonly StepForecast[];
+  /** Why the host could not be asked; the steps are then told without it. */
+  readonly error?: string;
+}
+
+/** What a forecast may look at. */
+export interface ForecastOptions {
+  /** Ask `creates` and `unless` on the hosts; default false. */
+  readonly checkGuards?: boolean;
+  /** Compare what copies and templates would write with what is there; default false. */
+  readonly diff?: boolean;
+  /** Needed where the hosts are asked. */
+  readonly connect?: JobConnect;
+  readonly signal: AbortSignal;
+  /** Hides what must not be shown. */
+  readonly redact?: (text: string) => string;
+  /** What an earlier sitting of the run did: a resumed run would skip it. */
+  readonly settled?: (host: string, step: string) => string | undefined;
+}
+
+/**
+ * What a run of a plan would do, host by host, in the order of the plan. Contacts nobody unless guards or differences are
+ * asked for, and then only reads.
+ */
+export async function* forecast(plan: Plan, options: ForecastOptions): AsyncGenerator<HostForecast> {
+  const asks = options.connect !== undefined && (options.checkGuards || options.diff);
+  const width = asks ? Math.max(1, plan.strategy.parallel) : 1;
+  const queue: Promise<HostForecast>[] = [];
+  for (const host of plan.hosts) {
+    const one = asks
+      ? askHost(host, options)
+      : Promise.resolve({ host: host.host, ...untold(host, options) });
+    // Whoever reads gets it in turn; until then it must not count as unhandled.
+    one.catch(() => {});
+    queue.push(one);
+    if (queue.length >= width) yield await queue.shift()!;
+  }
+  for (const one of queue) yield await one;
+}
+
+function untold(host: PlannedHost, options: ForecastOptions): { readonly steps: StepForecast[] } {
+  return { steps: allActions(host).map((action) => withoutAsking(host.host, action, options)) };
+}
+
+/** The steps of a host with what is done last. */
+function allActions(host: PlannedHost): readonly PlannedAction[] {
+  return [...actionsOf(host.steps), ...actionsOf(host.finally ?? [])];
+}
+
+async function askHost(host: PlannedHost, options: ForecastOptions): Promise<HostForecast> {
+  const name = host.host;
+  const actions = allActions(host);
+  const plain = actions.map((action) => withoutAsking(name, action, options));
+  if (!actions.some((action, i) => plain[i]!.would !== "skip" && needsAsking(action, options))) {
+    return { host: name, steps: plain };
+  }
+  let connection: JobHost;
+  try {
+    connection = await options.connect!(name, { signal: options.signal });
+  } catch (error) {
+    options.signal.throwIfAborted();
+    return { host: name, steps: plain, error: messageOf(error) };
+  }
+  await using held = connection;
+  const steps: StepForecast[] = [];
+  for (const [i, action] of actions.entries()) steps.push(await ask(held, action, plain[i]!, options));
+  return { host: name, steps };
+}
+
+function needsAsking(action: PlannedAction, { checkGuards, diff }: ForecastOptions): boolean {
+  return (checkGuards === true && guardsOf(action) !== undefined) ||
+    (diff === true && (action.kind === "copy" || action.kind === "template"));
+}
+
+/** What is known without the host. */
+function withoutAsking(host: string, action: PlannedAction, options: ForecastOptions): StepForecast {
+  const { step, kind, title } = action;
+  const base = { step, kind, title };
+  const done = options.settled?.(host, step);
+  if (done !== undefined) return { ...base, would: "skip", why: done };
+  if (action.skip !== undefined) return { ...base, would: "skip", why: action.skip };
+  if (action.when !== undefined || action.whenCalls !== undefined) {
+    const conditions = action.when?.join(" and ");
+    return { ...base, would: "perhaps", why: conditions ? `when ${conditions}` : "a function decides" };
+  }
+  const guards = guardsOf(action);
+  return guards === undefined ? { ...base, would: "run" } : { ...base, would: "perhaps", why: guards };
+}
+
+/** The guards of a step in words. */
+function guardsOf({ creates, unless }: PlannedAction): string | undefined {
+  const words = [
+    ...(creates === undefined ? [] : [`skipped where ${creates} exists`]),
+    ...(unless === undefined ? [] : [`skipped where this succeeds: ${unless}`]),
+  ];
+  return words.length > 0 ? words.join("; ") : undefined;
+}
+
+async function ask(
+  host: JobHost,
+  action: PlannedAction,
+  known: StepForecast,
+  options: ForecastOptions,
+): Promise<StepForecast> {
+  if (known.would === "skip") return known;
+  let told = known;
+  try {
+    // A guard with text that only the run can fill in, or that needs another account, cannot be asked now.
+    const askable = options.checkGuards && guardsOf(action) !== undefined && !action.late && !action.user;
+    if (askable) {
+      const reason = await guardHolds(host, action, options.signal);
+      const { step, kind, title } = known;
+      if (reason !== undefined) return { step, kind, title, would: "skip", why: reason };
+      // What its conditions say is still open.
+      const open = action.when !== undefined || action.whenCalls !== undefined;
+      told = open ? known : { step, kind, title, would: "run" };
+    }
+    if (!options.diff || action.late || (action.kind !== "copy" && action.kind !== "template")) return told;
+    const redact = options.redact ?? ((text: string) => text);
+    return { ...told, diff: await diffStep(host, action, { signal: options.signal, redact }) };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    return { ...told, why: [told.why, messageOf(error)].filter(Boolean).join("; ") };
+  }
+}
+
+/** Why the step would not be needed; undefined where it would. */
+async function guardHolds(
+  host: JobHost,
+  action: PlannedAction,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { creates, unless, cwd, env } = action;
+  if (creates !== undefined) {
+    const { success } = await host.exec(`test -e ${quotePath(creates)}`, { cwd, signal });
+    if (success) return `${creates} exists`;
+  }
+  if (unless !== undefined) {
+    const { success } = await host.exec(unless, { cwd, env, signal });
+    if (success) return `${unless} succeeds`;
+  }
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof CarpoolError || error instanceof Error ? error.message : String(error);
+}
