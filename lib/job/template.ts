@@ -23,6 +23,8 @@ function engineFor(escape: TemplateEscape): Liquid {
     throw new Error("a template cannot take in another file");
   };
   const engine = new Liquid({
+    // It needs file names, and there are none; without this it warns on standard error.
+    relativeReference: false,
     strictVariables: true,
     strictFilters: true,
     ownPropertyOnly: true,
