@@ -1,0 +1,155 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { KeeperWorld } from "../master/keeper_world.ts";
+
+const task = `
+hosts: [test]
+vars:
+  port: 80
+  password: { value: hunter2, secret: true }
+steps:
+  - exec: echo made > made
+    creates: made
+  - exec: echo listed > listed
+    unless: grep -q here listed-there
+  - template: site.conf
+    to: site.conf
+  - copy: dist/
+    to: app
+  - copy: one.txt
+    to: app
+  - exec: never
+    when: port > 100
+  - exec: echo {{ password }}
+`;
+
+async function world(): Promise<KeeperWorld> {
+  const made = await KeeperWorld.make();
+  await made.home.write("tasks/shop.yaml", task);
+  await made.home.write("site.conf", "listen {{ port }}\npassword {{ password }}\n");
+  await made.home.write("tasks/site.conf", "listen {{ port }}\npassword {{ password }}\n");
+  await made.home.write("dist/index.html", "<h1>New</h1>\nsame\n");
+  await made.home.write("dist/logo.png", "\x00png");
+  await made.home.write("dist/same.txt", "same\n");
+  await made.home.write("one.txt", "one\n");
+  return made;
+}
+
+/** Files on the host, as they are. */
+function remoteFiles({ sshd }: KeeperWorld): string[] {
+  return [...Deno.readDirSync(sshd.home)].map(({ name }) => name).sort();
+}
+
+/** Files on the host before the run. */
+async function prepare({ sshd }: KeeperWorld): Promise<void> {
+  await Deno.mkdir(join(sshd.home, "app"));
+  const files = {
+    "made": "",
+    "site.conf": "listen 79\npassword old\n",
+    "app/index.html": "<h1>Old</h1>\nsame\n",
+    "app/logo.png": "\x00old",
+    "app/same.txt": "same\n",
+  };
+  for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(sshd.home, name), text);
+}
+
+Deno.test("plan tells what would be skipped and why, and contacts nobody", async () => {
+  await using made = await world();
+  const { code, stdout, stderr } = await made.run(["plan", "shop", "-F", made.configFile], {
+    cwd: made.home.path,
+  });
+  assertEquals([code, stderr], [0, ""]);
+  assertStringIncludes(stdout, "  1 exec echo made > made\n    [skipped where made exists]\n");
+  assertStringIncludes(stdout, "  6 exec never\n    skipped: when: port > 100 is false\n");
+  assertStringIncludes(stdout, "  7 exec echo ********\n");
+  assertEquals([made.sshd.connections(), remoteFiles(made)], [0, []]);
+});
+
+Deno.test("dry run says what plan says", async () => {
+  await using made = await world();
+  const outputs = await Promise.all(
+    [["plan", "shop"], ["run", "shop", "--dry-run"]].map((args) =>
+      made.run([...args, "-F", made.configFile], { cwd: made.home.path })
+    ),
+  );
+  assertEquals(outputs[1].stdout, outputs[0].stdout);
+  assertEquals(outputs.map(({ code }) => code), [0, 0]);
+  assertEquals(made.sshd.connections(), 0);
+});
+
+Deno.test("dry run asks guards on the hosts when told to, and changes nothing there", async () => {
+  await using made = await world();
+  await prepare(made);
+  const before = remoteFiles(made);
+  const args = ["run", "shop", "--dry-run", "--check-guards", "-F", made.configFile, "--output", "json"];
+  const { code, stdout, stderr } = await made.run(args, { cwd: made.home.path });
+  assertEquals([code, stderr], [0, ""]);
+  const [{ steps }] = JSON.parse(stdout).hosts as [{ steps: { would: string; why?: string }[] }];
+  assertEquals(steps.slice(0, 2).map(({ would, why }) => [would, why]), [
+    ["skip", "made exists"],
+    ["run", undefined],
+  ]);
+  assertEquals(remoteFiles(made), before);
+});
+
+Deno.test("dry run shows as a unified diff what copies and templates would change, and no secret", async () => {
+  await using made = await world();
+  await prepare(made);
+  const args = ["plan", "shop", "--diff", "-F", made.configFile];
+  const { code, stdout, stderr } = await made.run(args, { cwd: made.home.path });
+  assertEquals([code, stderr], [0, ""]);
+  const plain = stdout.split("\n").map((line) => line.trim()).join("\n");
+  assertStringIncludes(
+    plain,
+    "--- site.conf\n+++ site.conf\n@@ -1,2 +1,2 @@\n-listen 79\n-password old\n+listen 80\n+password ********\n",
+  );
+  assertStringIncludes(plain, "@@ -1,2 +1,2 @@\n-<h1>Old</h1>\n+<h1>New</h1>\nsame\n");
+  assertStringIncludes(plain, "app/logo.png: binary, and differs\n");
+  assertStringIncludes(plain, "1 of 3 files are as they would be\n");
+  assertStringIncludes(plain, "--- /dev/null\n+++ app/one.txt\n@@ -0,0 +1,1 @@\n+one\n");
+  assertEquals(stdout.includes("hunter2"), false);
+});
+
+Deno.test("diff of a file that is too large, or that cannot be read, says so", async () => {
+  await using made = await KeeperWorld.make();
+  await made.home.write(
+    "tasks/big.yaml",
+    "hosts: [test]\nsteps:\n  - copy: big\n    to: big\n  - copy: small\n    to: dir/small\n",
+  );
+  await made.home.write("big", "x".repeat(300_000));
+  await made.home.write("small", "small\n");
+  await Deno.mkdir(join(made.sshd.home, "dir"));
+  await Deno.writeTextFile(join(made.sshd.home, "dir", "small"), "x");
+  await Deno.chmod(join(made.sshd.home, "dir", "small"), 0);
+  const { code, stdout } = await made.run(["plan", "big", "--diff", "-F", made.configFile], {
+    cwd: made.home.path,
+  });
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "big: too large to compare\n");
+  assertStringIncludes(stdout, "dir/small: cannot be read (");
+});
+
+Deno.test("plan that was to ask a host it cannot reach says so, tells the rest, and ends with 4", async () => {
+  await using made = await world();
+  await made.sshd.stop();
+  const args = ["plan", "shop", "--check-guards", "-F", made.configFile];
+  const { code, stdout } = await made.run(args, { cwd: made.home.path });
+  assertEquals(code, 4);
+  assertStringIncludes(stdout, "  not asked: ");
+  assertStringIncludes(stdout, "  7 exec echo ********\n");
+});
+
+Deno.test("dry run of a resumed run leaves out what is done", async () => {
+  await using made = await KeeperWorld.make();
+  await made.home.write(
+    "tasks/two.yaml",
+    "hosts: [test]\nsteps:\n  - exec: echo x >> one\n  - exec: test -e go\n",
+  );
+  const options = { cwd: made.home.path };
+  assertEquals((await made.run(["run", "two", "-F", made.configFile], options)).code, 1);
+  const { code, stdout } = await made.run(["run", "--resume", "--dry-run"], options);
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "  1 exec echo x >> one\n    skipped: done in run ");
+  assertStringIncludes(stdout, "  2 exec test -e go\n");
+  assertEquals(await Deno.readTextFile(join(made.sshd.home, "one")), "x\n");
+});
