@@ -63,6 +63,8 @@ export class Host implements AsyncDisposable {
   readonly closed: Promise<CloseInfo>;
   /** How the connection came about: made for this host, or a master's that was alive. */
   readonly connection: ConnectionKind;
+  /** @ignore Steps of a job may travel together to it; see lib/job/fusion. */
+  readonly fuses = true;
   readonly #resolveClosed: (info: CloseInfo) => void;
   readonly #maxSessions: number | undefined;
   readonly #gateOptions: SessionGateOptions;

@@ -63,7 +63,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
     connection: () => line.get(),
     ledger: context.ledger,
   };
-  const fusion = new Fusion(steps, context.fuse ?? true);
+  await using fusion = new Fusion(steps, { on: context.fuse ?? true });
   for (let next = 0; next < planned.steps.length;) {
     if (signal.aborted) return await end("interrupted", "stopped from here");
     const fused = await fusion.run(planned.steps.slice(next));

@@ -1,0 +1,73 @@
+import { remoteDirectory } from "./script.ts";
+
+/** What the remote side has noted of the steps of a parcel, by index from 0. */
+export interface RemoteNotes {
+  /** Nothing began, and nothing will. */
+  readonly begun: boolean;
+  readonly steps: ReadonlyMap<number, StepNote>;
+}
+
+/** What is known of one step. */
+export type StepNote =
+  | { readonly how: "ended"; readonly code: number; readonly timedOut: boolean; readonly signal?: string }
+  | { readonly how: "skipped"; readonly guard: "creates" | "unless" }
+  | { readonly how: "copied"; readonly unchanged: boolean }
+  /** It began; whether it runs, and how it ended, is not known. */
+  | { readonly how: "begun" };
+
+/**
+ * Asks, in a new session, what the remote side of a lost one did, and has it begin nothing more. Making the directory
+ * decides whether it ever began: it cannot, once that is there. `stop` comes before the look at what it noted, as it notes
+ * a step before it looks for `stop`: what is not noted then does not begin.
+ */
+export function recoveryCommand(id: string): string {
+  const script = [
+    `d=${remoteDirectory(id)}`,
+    "if mkdir -m 700 $d 2>/dev/null; then echo none; exit; fi",
+    "[ -O $d ] || exit",
+    "echo stop >$d/stop && cat $d/s && echo all || exit",
+    "read -r p <$d/s; kill -0 ${p#P } 2>/dev/null || rm -rf $d",
+  ];
+  return `exec sh -c '${script.join("; ")}'`;
+}
+
+/** Reads what came of {@linkcode recoveryCommand}; undefined where it tells nothing. */
+export function parseNotes(text: string): RemoteNotes | undefined {
+  const lines = text.split("\n").filter((line) => line !== "");
+  const last = lines.pop();
+  if (last === "none") return { begun: false, steps: new Map() };
+  if (last !== "all") return undefined;
+  const steps = new Map<number, StepNote>();
+  let latest = -1;
+  for (const line of lines) {
+    const [type, number, first, second, third] = line.split(" ");
+    const index = type === "L" ? latest : Number(number) - 1;
+    switch (type) {
+      case "B":
+        steps.set(latest = index, { how: "begun" });
+        break;
+      case "X":
+        steps.set(index, { how: "ended", code: Number(first), timedOut: false });
+        break;
+      case "E":
+        steps.set(index, {
+          how: "ended",
+          code: Number(first),
+          timedOut: third === "1",
+          ...(second === undefined || second === "-" ? {} : { signal: second }),
+        });
+        break;
+      case "K":
+        steps.set(index, { how: "skipped", guard: first === "u" ? "unless" : "creates" });
+        break;
+      case "C":
+        steps.set(index, { how: "copied", unchanged: first === "1" });
+        break;
+      case "L":
+        // It was noted, and then not run.
+        steps.delete(index);
+        break;
+    }
+  }
+  return { begun: true, steps };
+}

@@ -1,0 +1,167 @@
+import { commandLine, quotePath } from "../../host/command_line.ts";
+import type { PlannedExec } from "../planned.ts";
+import { copyText, driverMain, driverText } from "./driver_text.ts";
+import { execString, execStringForInput, maxExecStringBytes } from "./exec_string.ts";
+import type { FusableAction } from "./fusable.ts";
+import { quote, type SmallCopy } from "./small_copy.ts";
+
+/** Beyond this a text is no argument: Linux ends at 128 KiB, whatever the limit on all of them together. */
+const maxArgumentBytes = 120_000;
+
+/** A step that travels. */
+export interface Traveller {
+  readonly action: FusableAction;
+  /** Whether its text must not be seen in a process list. */
+  readonly secret: boolean;
+  /** For a copy, its file. */
+  readonly copy?: SmallCopy;
+}
+
+/** Steps in one script, ready to be sent. */
+export interface Parcel {
+  readonly travellers: readonly Traveller[];
+  /** What begins each mark. */
+  readonly nonce: string;
+  /** Names the remote directory. Public: it is in the process list. */
+  readonly id: string;
+  readonly command: string;
+  /** What is sent on standard input; undefined where all of it is in the command. */
+  readonly input: string | undefined;
+}
+
+/** Packs steps into a script. The nonce begins with a byte that text has no use for, which is quick to look for. */
+export function packParcel(
+  travellers: readonly Traveller[],
+  options: { readonly retryDelayMs: number },
+): Parcel {
+  const nonce = `\x1e${randomHex(16)}`;
+  const id = randomHex(12);
+  const script = scriptOf(travellers, nonce, id, options.retryDelayMs);
+  const base = { travellers, nonce, id };
+  if (!travellers.some(({ secret }) => secret)) {
+    // The nonce is in the command, but with its first byte spelled out: a step that prints the process list makes no mark.
+    const command = execString(script);
+    if (command.length <= maxExecStringBytes) return { ...base, command, input: undefined };
+  }
+  const end = `#${randomHex(8)}`;
+  return { ...base, command: execStringForInput(end), input: `${script}\n${end}\n` };
+}
+
+/** The directory of a parcel on the host; /tmp, so that whoever comes back finds it whatever the environment says. */
+export function remoteDirectory(id: string): string {
+  return `/tmp/carpool-job.${id}`;
+}
+
+function scriptOf(
+  travellers: readonly Traveller[],
+  nonce: string,
+  id: string,
+  retryDelayMs: number,
+): string {
+  const hasTimeout = travellers.some(({ action }) => action.timeoutMs !== undefined);
+  const attempts = travellers.reduce((sum, { action }) => sum + 1 + action.retries, 0);
+  const settings = [`cqN='${nonce}'`, `cqd=${remoteDirectory(id)}`, `cqS=${travellers.length}`];
+  return [
+    // Half a script must do nothing: braces that are not closed are a syntax error.
+    "{",
+    `${settings.join(" ")} cqT=${hasTimeout ? 1 : ""}`,
+    driverText,
+    travellers.some(({ copy }) => copy) ? copyText : "",
+    ...travellers.map((traveller, i) => stepText(traveller, i + 1, retryDelayMs)),
+    driverMain(attempts),
+    "}",
+  ].join("\n");
+}
+
+function stepText({ action, secret, copy }: Traveller, number: number, retryDelayMs: number): string {
+  const settings: string[] = [];
+  const guards: string[] = [];
+  const { retries, timeoutMs, creates, unless, ignoreErrors, delayMs } = action;
+  if (copy) settings.push("cqK=1");
+  else if (retries > 0) {
+    settings.push(`cqn=${retries}`);
+    settings.push(
+      delayMs === undefined ? `cqy=${Math.round(Math.min(retryDelayMs, 10_000))}` : `cqy=${delayMs} cqD=1`,
+    );
+  }
+  if (timeoutMs !== undefined) settings.push(`cqt=${timeoutMs / 1000}`);
+  if (ignoreErrors) settings.push("cqI=1");
+  const cwd = action.kind === "exec" ? action.cwd : undefined;
+  if (creates !== undefined) {
+    const look = cwd === undefined
+      ? `test -e ${shQuotePath(creates)}`
+      : `(cd ${shQuotePath(cwd)} && test -e ${shQuotePath(creates)})`;
+    guards.push(`if ${look} >/dev/null 2>&1; then cqv=c; return; fi`);
+  }
+  if (unless !== undefined) {
+    const ask = secret
+      ? secretText(unless, action, `g${number}`, "</dev/null >/dev/null 2>&1")
+      : `cqask ${quote(commandLine(unless, { cwd, env: action.env }))}`;
+    guards.push(`if ${ask}; then cqv=u; fi`);
+  }
+  const text = [`cqs${number}() { ${settings.join(" ") || ":"}${guards.length > 0 ? " cqG=1" : ""}; }`];
+  if (guards.length > 0) text.push(`cqg${number}() { ${guards.join("\n")}\n}`);
+  text.push(`cqx${number}() {\n${copy ? copy.text : execText(action as PlannedExec, secret, number)}\n}`);
+  return text.join("\n");
+}
+
+/** Runs a command as a session of its own would: the same line, read by the same shell. */
+function execText(action: PlannedExec, secret: boolean, number: number): string {
+  const { command, env, cwd } = action;
+  if (secret) return secretText(command, action, `x${number}`, "</dev/null >&5 2>&6");
+  const line = commandLine(command, { env, cwd });
+  if (new TextEncoder().encode(line).length <= maxArgumentBytes) return `cqrun ${quote(line)}`;
+  return fileText(line, number);
+}
+
+/** A text that is no argument goes into a file, which the account's shell then reads. */
+function fileText(line: string, number: number): string {
+  const end = `carpool-${randomHex(8)}`;
+  return [
+    `[ -e "$cqd/x${number}" ] || cat >"$cqd/x${number}" <<'${end}'`,
+    line,
+    end,
+    `(exec "$SHELL" "$cqd/x${number}" </dev/null >&5 2>&6 3>&- 4>&- 5>&- 6>&-)`,
+  ].join("\n");
+}
+
+/**
+ * What must not be in the process list goes through the environment, which only the account itself (and root) can
+ * read: the shell's own words are then the same for every such step. A shell that is none of sh's kin reads a file.
+ */
+function secretText(
+  command: string,
+  { env = {}, cwd }: Pick<FusableAction, "env" | "cwd">,
+  name: string,
+  streams: string,
+): string {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${quote(value)}; export ${name}`);
+  const end = `carpool-${randomHex(8)}`;
+  return [
+    "(",
+    `exec ${streams} 3>&- 4>&- 5>&- 6>&-`,
+    ...(cwd === undefined ? [] : [`cd ${shQuotePath(cwd)} || exit`]),
+    ...variables,
+    'case "${SHELL##*/}" in',
+    "sh|ash|bash|dash|ksh|ksh93|mksh|yash|zsh)",
+    `CARPOOL_STEP=${quote(command)}; export CARPOOL_STEP`,
+    `exec "$SHELL" -c 'eval "unset CARPOOL_STEP; $CARPOOL_STEP"' ;;`,
+    "esac",
+    `umask 077; cat >"$cqd/${name}" <<'${end}'`,
+    command,
+    end,
+    `exec "$SHELL" "$cqd/${name}"`,
+    ")",
+  ].join("\n");
+}
+
+/** A path for the POSIX shell of the script, where `quotePath` is for any login shell: fish's escapes are not sh's. */
+function shQuotePath(path: string): string {
+  if (path === "~" || path === "~/") return quotePath(path);
+  if (path.startsWith("~/")) return `~/${quote(path.slice(2))}`;
+  return quote(path.startsWith("-") ? `./${path}` : path);
+}
+
+function randomHex(bytes: number): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+}
