@@ -1,6 +1,7 @@
 # Plain asyncssh, as its documentation uses it. Its one argument is a task in JSON: bench/peers/libraries.ts.
 import asyncio
 import json
+import os
 import sys
 import time
 
@@ -103,7 +104,7 @@ async def during_bulk(push):
         process = await connection.create_process(task["bulk"], encoding=None)
 
         async def write():
-            chunk = bytes(65536)
+            chunk = os.urandom(65536)  # it asks for compression
             while True:
                 process.stdin.write(chunk)
                 await process.stdin.drain()

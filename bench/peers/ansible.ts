@@ -32,8 +32,9 @@ export async function playbook(
     "[defaults]",
     `forks = ${Math.max(5, hosts.length)}`,
     `inventory = ${inventoryFile}`,
-    // Ten seconds by default, which Mitogen on a busy machine does not keep to with many hosts.
-    "timeout = 60",
+    // Ten seconds by default. Mitogen's own part on a host must have begun by then, and with many hosts on few cores it
+    // has not: those hosts then count as unreachable.
+    "timeout = 300",
     ...mitogen,
     "[ssh_connection]",
     "pipelining = True",

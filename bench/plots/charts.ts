@@ -1,5 +1,6 @@
 /** The plots, from results that are there: what a plot lacks it says. Written in vega-lite. */
 import { CARPOOL_KEEPER, CARPOOL_PER_COMMAND, SSH_MASTER, SSH_NEW } from "../workloads/names.ts";
+import { median } from "../method/statistics.ts";
 import type { Results, WorkloadRecord } from "./results.ts";
 
 /** A plot, or why there is none. */
@@ -72,7 +73,7 @@ function roundTripChart(results: Results): Chart {
         field: "rttMs",
         type: "quantitative",
         title: "round-trip time, ms",
-        axis: { values: [...new Set(values.map(({ rttMs }) => rttMs))] },
+        axis: { values: [...new Set(values.map(({ rttMs }) => rttMs))], labelFlush: false },
       },
       y: { field: "ms", type: "quantitative", title: "wall time per command, ms" },
       color: {
@@ -94,7 +95,12 @@ function speedUpChart({ speedUps }: Results): Chart {
   const title = "N commands on one connection against N connections";
   const name = "speed-up";
   if (speedUps.length === 0) {
-    return { name, title, spec: undefined, missing: ["commands in a row: deno task bench:model"] };
+    return {
+      name,
+      title,
+      spec: undefined,
+      missing: ["commands in a row: deno task bench speed-up-0 speed-up-50"],
+    };
   }
   const values = speedUps.map(({ rttMs, commands, sharedMs, perCommandMs }) => ({
     commands,
@@ -122,7 +128,7 @@ function speedUpChart({ speedUps }: Results): Chart {
             field: "commands",
             type: "quantitative",
             scale: { type: "log", nice: false, domain: [counts[0], counts.at(-1)] },
-            axis: { values: counts, format: "d" },
+            axis: { values: counts, format: "d", labelFlush: false },
             title: "commands (logarithmic)",
           },
           y: {
@@ -139,51 +145,67 @@ function speedUpChart({ speedUps }: Results): Chart {
   return { name, title, spec, missing: [] };
 }
 
-/** What a short command takes while a bulk transfer runs on the same connection. */
+/** What a short command takes while bulk moves on the same connection. */
 function duringBulkChart(results: Results): Chart {
-  const title = "A short command while bulk is pulled from the same host";
+  const title = "A short command while bulk moves to or from the same host";
   const name = "during-bulk";
   const found = results.workloads.filter((id) => id.startsWith("during-bulk")).map((id) =>
     results.newest(id)!
   );
   if (found.length === 0) {
-    return { name, title, spec: undefined, missing: ["latency under bulk: deno task bench during-bulk"] };
+    const how = "deno task bench during-bulk-narrow during-bulk-push-narrow";
+    return { name, title, spec: undefined, missing: [`latency under bulk: ${how}`] };
   }
-  const values = found.flatMap((workload) =>
+  const values = found.flatMap((workload): Bar[] =>
     [...workload.medians].flatMap(([contender, ms]) => {
       const [, tool, quantile] = /^(.*): (p50|p99)$/.exec(contender) ?? [];
-      return tool === undefined ? [] : [{ tool, quantile, ms, link: linkOf(workload) }];
+      if (tool === undefined) return [];
+      const panel = `${workload.id.includes("push") ? "push" : "pull"}, ${linkOf(workload)}`;
+      const bar = { tool, panel };
+      const idle = quantile === "p50" ? idleOf(workload, contender) : undefined;
+      return [
+        { ...bar, quantile, ms },
+        ...(idle === undefined ? [] : [{ ...bar, quantile: "idle, p50", ms: idle }]),
+      ];
     })
   );
-  return {
-    name,
-    title,
-    spec: bars({ title, values, colour: "quantile", colors: [BLUE, ORANGE] }),
-    missing: [],
-  };
+  const classes = ["idle, p50", "p50", "p99"].filter((each) =>
+    values.some(({ quantile }) => quantile === each)
+  );
+  const colors = classes.length === 3 ? [GREY, BLUE, ORANGE] : [BLUE, ORANGE];
+  return { name, title, spec: bars({ title, values, colour: "quantile", classes, colors }), missing: [] };
 }
 
-/** A fleet from nothing, by tool. */
+/** The same commands without the bulk, just before. */
+function idleOf({ rounds }: WorkloadRecord, contender: string): number | undefined {
+  const idle = rounds.flatMap((round) =>
+    round.contender === contender && typeof round.more?.idleP50Ms === "number" ? [round.more.idleP50Ms] : []
+  );
+  return idle.length > 0 ? median(idle) : undefined;
+}
+
+/** Fleets of many hosts, the newest first choice for each link, by tool. */
 function fleetChart(results: Results): Chart {
   const name = "fleet";
-  const found = results.workloads.filter((id) => /^fleet-\d+$/.test(id)).map((id) => results.newest(id)!);
-  const size = /^\d+ hosts × \d+ steps/.exec(found[0]?.title ?? "")?.[0];
-  const title = `A fleet from nothing${size ? `: ${size}` : ""}, by tool`;
+  const title = "A fleet from nothing, by tool";
+  const near = ["fleet-200-hosts", "fleet-0"].find((id) => results.newest(id) !== undefined);
+  const far = results.workloads.filter((id) => /^fleet-[1-9]\d*$/.test(id));
+  const found = [...(near === undefined ? [] : [near]), ...far].map((id) => results.newest(id)!);
   if (found.length === 0) {
-    return { name, title, spec: undefined, missing: ["fleet wall time: deno task bench fleet-0 fleet-50"] };
+    const how = "deno task bench fleet-200-hosts fleet-50";
+    return { name, title, spec: undefined, missing: [`fleet wall time: ${how}`] };
   }
-  const values = found.flatMap((workload) =>
+  const values = found.flatMap((workload): Bar[] =>
     [...workload.medians].map(([tool, ms]) => ({
       tool,
       ms,
-      link: linkOf(workload),
+      stopped: workload.stopped.has(tool),
+      panel: `${/^\d+ hosts × \d+ steps/.exec(workload.title)?.[0] ?? workload.title}, ${linkOf(workload)}`,
       whose: tool.startsWith("carpool") ? "Carpool" : "others",
     }))
   );
-  const spec = bars({ title, values, colour: "whose", colors: [BLUE, GREY] });
-  const links = found.some(({ link }) => link.rttMs > 0)
-    ? []
-    : ["a fleet far away: deno task bench fleet-50"];
+  const spec = bars({ title, values, colour: "whose", classes: ["Carpool", "others"], colors: [BLUE, GREY] });
+  const links = far.length > 0 ? [] : ["a fleet far away: deno task bench fleet-50"];
   return { name, title, spec, missing: [...found.flatMap(absentIn), ...links] };
 }
 
@@ -194,33 +216,51 @@ function absentIn({ id, absent }: WorkloadRecord): string[] {
 interface Bar {
   readonly tool: string;
   readonly ms: number;
-  readonly link: string;
-  readonly [name: string]: string | number;
+  /** The panel that it is in. */
+  readonly panel: string;
+  /** It takes longer than the bar says. */
+  readonly stopped?: boolean;
+  readonly [name: string]: string | number | boolean | undefined;
 }
 
 interface BarsOptions {
   readonly title: string;
   readonly values: readonly Bar[];
-  /** The field that colours stand for. */
+  /** The field that colours stand for, its values in the order of the legend, and their colours. */
   readonly colour: string;
+  readonly classes: readonly string[];
   readonly colors: readonly string[];
 }
 
-/** Bars by tool, the fastest first, a row of them for each link. */
-function bars({ title, values, colour, colors }: BarsOptions): object {
-  const classes = [...new Set(values.map((value) => String(value[colour])))].sort();
-  const grouped = new Set(values.map(({ tool, link }) => `${tool} ${link}`)).size < values.length;
-  const links = [...new Set(values.map(({ link }) => link))];
-  const panel = (link: string) => {
-    const mine = values.filter((value) => value.link === link);
-    const tools = [...new Set(mine.toSorted((a, b) => a.ms - b.ms).map(({ tool }) => tool))];
+/** Bars by tool, the fastest first, a panel of them for each link. */
+function bars({ title, values, colour, classes, colors }: BarsOptions): object {
+  const grouped = new Set(values.map(({ tool, panel }) => `${tool} ${panel}`)).size < values.length;
+  const panels = [...new Set(values.map(({ panel }) => panel))];
+  const panelOf = (name: string) => {
+    const here = values.filter(({ panel }) => panel === name);
+    const inSeconds = Math.max(...here.map(({ ms }) => ms)) >= 10_000;
+    const mine = here.map((bar): Bar & { length: number; label: string } => {
+      const length = inSeconds ? bar.ms / 1000 : bar.ms;
+      const figure = inSeconds ? length.toFixed(1) : Math.round(length).toLocaleString("en");
+      return { ...bar, length, label: `${bar.stopped ? "more than " : ""}${figure}` };
+    });
+    const ranked = mine.filter((bar) => !grouped || bar[colour] === "p50");
+    const tools = [...new Set(ranked.toSorted((a, b) => a.ms - b.ms).map(({ tool }) => tool))];
     const y = { field: "tool", type: "nominal", sort: tools, title: null, axis: { labelLimit: 900 } };
     const offset = grouped ? { yOffset: { field: colour, sort: classes } } : {};
-    const x = { field: "ms", type: "quantitative", title: "ms", axis: { format: ",d" } };
+    const most = Math.max(...mine.map(({ length, stopped }) => stopped ? length * 1.2 : length));
+    const x = {
+      field: "length",
+      type: "quantitative",
+      title: inSeconds ? "s" : "ms",
+      axis: { format: ",d", tickCount: 5 },
+      // Room for the label behind the longest bar.
+      scale: { domain: [0, most * 1.2], nice: false },
+    };
     return {
-      title: { text: link, fontSize: 12, fontWeight: "normal", anchor: "start" },
+      title: { text: name, fontSize: 12, fontWeight: "normal", anchor: "start", frame: "group" },
       width: 400,
-      height: { step: grouped ? 13 : 19 },
+      height: { step: grouped ? 12 : 18 },
       data: { values: mine },
       encoding: { y, ...offset },
       layer: [
@@ -233,7 +273,7 @@ function bars({ title, values, colour, colors }: BarsOptions): object {
         },
         {
           mark: { type: "text", align: "left", dx: 4, fontSize: 10, color: "#444" },
-          encoding: { x, text: { field: "ms", type: "quantitative", format: ",.0f" } },
+          encoding: { x, text: { field: "label", type: "nominal" } },
         },
       ],
     };
@@ -242,7 +282,7 @@ function bars({ title, values, colour, colors }: BarsOptions): object {
     $schema: SCHEMA,
     config,
     title: { text: title, subtitle: "medians; lower is better" },
-    vconcat: links.map(panel),
+    vconcat: panels.map(panelOf),
   };
 }
 

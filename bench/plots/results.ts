@@ -1,5 +1,8 @@
 /** Result files of bench/results/, read back: for each workload the newest run that measured it. */
 
+import { median } from "../method/statistics.ts";
+import { PER_COMMAND, SHARED } from "../workloads/speed_up.ts";
+
 /** One kept round of one contender. */
 export interface RoundRecord {
   readonly contender: string;
@@ -19,11 +22,13 @@ export interface WorkloadRecord {
   readonly rounds: readonly RoundRecord[];
   /** Contender → median; none of those that failed. */
   readonly medians: ReadonlyMap<string, number>;
+  /** Those that were stopped before their end: their medians are less than what they take. */
+  readonly stopped: ReadonlySet<string>;
   /** Those that failed or could not be had, with that word: `rsync (missing)`. */
   readonly absent: readonly string[];
 }
 
-/** What `deno task bench:model` found about commands in a row. */
+/** Commands in a row, as `speed-up-<round trip>` or `deno task bench:model` found them. */
 export interface SpeedUpRecord {
   readonly rttMs: number;
   readonly commands: number;
@@ -55,7 +60,7 @@ export async function readResults(directory: URL): Promise<Results> {
 /** The same from the contents of result files, the oldest first. */
 export function resultsOf(files: readonly string[]): Results {
   const workloads = new Map<string, WorkloadRecord>();
-  let speedUps: SpeedUpRecord[] = [];
+  const speedUps = new Map<number, SpeedUpRecord[]>();
   for (const text of files) {
     const records: Line[] = text.split("\n").filter((line) => line.trim() !== "").map((line) =>
       JSON.parse(line)
@@ -64,16 +69,31 @@ export function resultsOf(files: readonly string[]): Results {
     for (const record of records) {
       if (record.type !== "workload") continue;
       const read = workloadOf(record, records, startedAt ?? "");
-      if (read.medians.size > 0) workloads.set(read.id, read);
+      if (read.medians.size === 0) continue;
+      workloads.set(read.id, read);
+      if (/^speed-up-\d+$/.test(read.id)) speedUps.set(read.link.rttMs, speedUpsOf(read));
     }
-    const found = records.filter(({ type }) => type === "speed-up");
-    if (found.length > 0) speedUps = found as unknown as SpeedUpRecord[];
+    const found = records.filter(({ type }) => type === "speed-up") as unknown as SpeedUpRecord[];
+    for (const [rttMs, mine] of Map.groupBy(found, (each) => each.rttMs)) speedUps.set(rttMs, mine);
   }
   return {
     newest: (id) => workloads.get(id),
     workloads: [...workloads.keys()].sort(),
-    speedUps,
+    speedUps: [...speedUps].toSorted(([a], [b]) => a - b).flatMap(([, found]) => found),
   };
+}
+
+/** When so many commands had ended stands with the raw rounds, as `at10`. */
+function speedUpsOf({ link: { rttMs }, rounds }: WorkloadRecord): SpeedUpRecord[] {
+  const at = (contender: string, count: string) =>
+    median(rounds.flatMap((each) => each.contender === contender ? Number(each.more?.[count]) : []));
+  const counts = Object.keys(rounds[0]?.more ?? {}).filter((name) => /^at\d+$/.test(name));
+  return counts.map((count) => ({
+    rttMs,
+    commands: Number(count.slice(2)),
+    sharedMs: at(SHARED, count),
+    perCommandMs: at(PER_COMMAND, count),
+  })).filter(({ sharedMs, perCommandMs }) => sharedMs > 0 && perCommandMs > 0);
 }
 
 interface Line {
@@ -84,6 +104,11 @@ interface Line {
 function workloadOf(record: Line, records: readonly Line[], startedAt: string): WorkloadRecord {
   const id = String(record.workload);
   const mine = records.filter(({ workload }) => workload === id);
+  const stopped = new Set(
+    mine.filter((each) => each.type === "summary" && each.stopped === true).map(({ contender }) =>
+      String(contender)
+    ),
+  );
   const failed = new Set(mine.filter(({ type }) => type === "failed").map(({ contender }) => contender));
   const medians = mine.filter(({ type, contender }) => type === "summary" && !failed.has(contender))
     .map(({ contender, median }) => [String(contender), Number(median)] as const);
@@ -94,6 +119,7 @@ function workloadOf(record: Line, records: readonly Line[], startedAt: string): 
     startedAt,
     rounds: mine.filter(({ type }) => type === "round") as unknown as RoundRecord[],
     medians: new Map(medians),
+    stopped,
     absent: mine.filter(({ type }) => type === "failed" || type === "missing")
       .map(({ type, contender }) => `${contender} (${type})`),
   };

@@ -79,6 +79,7 @@ export async function duringBulk(world: World, options: DuringBulkOptions): Prom
     const check = ({ stdout }: { stdout: string }) => {
       report = JSON.parse(stdout);
     };
+    // A copy must not resume what the round before left.
     const prepare = () => Deno.remove(direction === "push" ? remote : local).catch(() => {});
     await clientRun(world, { operations: 1, cold: true, words, env, check, prepare });
     return report!;
@@ -94,7 +95,6 @@ export async function duringBulk(world: World, options: DuringBulkOptions): Prom
       program(
         carpoolProgram(world, "peer_carpool_during_bulk.ts", {
           ...{ host, share, kind, ...given },
-          // A fetch must not resume what the round before left.
           ...{ local, remote },
         }),
       ));
@@ -165,7 +165,8 @@ async function withSsh(
   await endClients(world);
   await Deno.mkdir(`${world.home.path}/cm`, { mode: 0o700, recursive: true });
   const start = direction === "pull"
-    ? `"$@" '${BULK.pull}' > >(exec dd of=/dev/null bs=64k status=none) & bulk=$!; counter=$(pgrep -n -P $$ dd); `
+    ? `mkfifo pull-$$; dd if=pull-$$ of=/dev/null bs=64k status=none & counter=$!; ` +
+      `"$@" '${BULK.pull}' > pull-$$ & bulk=$!; `
     : `dd if=/dev/zero bs=64k status=none > >(exec "$@" '${BULK.push}') & bulk=$!; counter=$bulk; `;
   const script = 'n=$1; shift; now() { echo "${EPOCHREALTIME/./}"; }; ' +
     'loop() { for ((i = 0; i < n; i++)); do a=$(now); "$@" true || exit 1; echo "$1x $(($(now) - a))"; done; }; ' +

@@ -90,9 +90,12 @@ async function parallelWarm(world: World, rttMs: number, count: number): Promise
     name,
     measure: async () => {
       const given = { host, count, command: COMMAND, ...await more() };
-      const { value, operations, ...rest } = await world.contender("peer_carpool_parallel.ts", given);
+      const { value, operations, clientCpuMs, ...rest } = await world.contender(
+        "peer_carpool_parallel.ts",
+        given,
+      );
       allOk(rest.more as { ok: number; failed: number });
-      return { ...rest, value: value * operations, operations: 1 };
+      return { ...rest, value: value * operations, operations: 1, clientCpuMs: clientCpuMs! * operations };
     },
   });
   const { socket } = await world.sshMaster(host);
