@@ -32,14 +32,16 @@ export class HostFold {
     if (group.text !== text) group.text = undefined;
   }
 
-  /** What went well first: on a terminal the last lines are the ones that are seen. */
+  /** What went well first, what failed last: on a terminal the last lines are the ones that are seen. */
   groups(): HostGroup[] {
     const all = [...this.#groups.values()].map(({ end, hosts, text = end.status }) => {
       return { end, hosts, text: hosts.length === 1 ? hostText(end) : text };
     });
-    return all.sort((a, b) => Number(a.end.status !== "ok") - Number(b.end.status !== "ok"));
+    return all.sort((a, b) => order.indexOf(a.end.status) - order.indexOf(b.end.status));
   }
 }
+
+const order = ["ok", "skipped", "interrupted", "unreachable", "failed"];
 
 function hostText({ status, steps, reason }: HostEndEvent): string {
   const why = reason ? `: ${reason}` : "";

@@ -6,7 +6,7 @@ import { HostFold } from "./host_fold.ts";
 import { liveFrame } from "./live_frame.ts";
 import { LiveState } from "./live_state.ts";
 import { OutputFold, type OutputLine } from "./output_fold.ts";
-import { plainText } from "./plain_text.ts";
+import { oneLine, plainText } from "./plain_text.ts";
 import type { Reporter } from "./reporter.ts";
 import { connected, hostStatuses, plural, statusPaint, stepWords, whyNotOk } from "./run_words.ts";
 import { type Clock, Screen, type Terminal } from "./screen.ts";
@@ -188,7 +188,7 @@ class LiveReporter implements Reporter {
     if (!this.#exec || bad) {
       for (const { end, hosts, text } of this.#ends.groups()) {
         if (this.#exec && end.status === "ok") continue;
-        this.#print(`${this.#hosts(hosts)} ${this.#paint(statusPaint[end.status], plainText(text))}\n`);
+        this.#print(`${this.#hosts(hosts)} ${this.#paint(statusPaint[end.status], oneLine(text))}\n`);
       }
     }
     if (!this.#exec || bad || this.#verbose || this.#state.hosts > 1) {
@@ -211,17 +211,17 @@ class LiveReporter implements Reporter {
 
   #label(step: string): string {
     const title = this.#state.steps.get(step)?.info.title ?? "";
-    return this.#state.steps.size > 1 ? `${step} ${title}` : title;
+    return oneLine(this.#state.steps.size > 1 ? `${step} ${title}` : title);
   }
 
   #hosts(hosts: readonly string[]): string {
     if (hosts.length === 1) return this.#host(hosts[0]);
-    const names = fitText(plainText(foldHosts(hosts)), maxNamesColumns);
+    const names = fitText(oneLine(foldHosts(hosts)), maxNamesColumns);
     return `${this.#paint(bold, names)} ${this.#paint(dim, `(${hosts.length} hosts)`)}`;
   }
 
   #host(host: string): string {
-    return this.#paint(bold, plainText(host));
+    return this.#paint(bold, oneLine(host));
   }
 
   #print(text: string): void {

@@ -33,3 +33,8 @@ export function plainText(text: string): string {
 }
 
 const suspicious = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
+
+/** Plain text in one line: for names and titles, which may hold anything too. */
+export function oneLine(text: string): string {
+  return plainText(text).replace(/\s*[\n\t]\s*/g, " ");
+}
