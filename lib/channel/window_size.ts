@@ -1,7 +1,7 @@
 import type { RoundTrip } from "./round_trip.ts";
 
-/** Less than two packets keeps no pipe busy. */
-export const MIN_WINDOW_BYTES = 64 * 1024;
+/** With less, data comes in crumbs. On a very slow way this much is already a queue. */
+export const MIN_WINDOW_BYTES = 16 * 1024;
 
 /** The queue that bulk may leave standing on the way, as a part of the shortest round trip, and its bounds. */
 const QUEUE_PART = 0.1;

@@ -132,6 +132,11 @@ export class EmulatedLink implements AsyncDisposable {
     return this.#connections.size;
   }
 
+  /** The most bytes that waited for the wire in one direction at a time, since this was last asked. */
+  takeQueuePeakBytes(direction: Direction): number {
+    return this.#parts.wires[direction].takePeakBytes();
+  }
+
   /** What passed since the link was opened. */
   counters(): LinkCounters {
     return this.#meter.counters();

@@ -29,6 +29,7 @@ export class SharedWire {
   #freeAtMs = -Infinity;
   #timer: Timer | undefined;
   #held = false;
+  #peakBytes = 0;
 
   constructor(options: SharedWireOptions) {
     this.#clock = options.clock;
@@ -45,6 +46,13 @@ export class SharedWire {
   get queuedBytes(): number {
     if (this.#bytesPerMs === Infinity) return 0;
     return Math.max(0, this.#freeAtMs - this.#clock.now()) * this.#bytesPerMs;
+  }
+
+  /** The most that ever waited, with what was admitted last; since the last call. */
+  takePeakBytes(): number {
+    const peak = this.#peakBytes;
+    this.#peakBytes = 0;
+    return peak;
   }
 
   /**
@@ -90,6 +98,7 @@ export class SharedWire {
       }
       this.#waiters.shift();
       this.#freeAtMs = Math.max(this.#freeAtMs, now) + bytes / this.#bytesPerMs;
+      this.#peakBytes = Math.max(this.#peakBytes, this.queuedBytes);
       admitted(this.#freeAtMs);
     }
   }

@@ -84,13 +84,13 @@ export class Lanes {
     }, LOOK_MS);
   }
 
-  /** Whether the last one that waits would have its turn sooner, even if it had to wait for a handshake first. */
+  /** Whether the last one that waits would have its turn so much sooner that it is worth a handshake. */
   #pays(main: SessionGate): boolean {
     if (!this.#mayOpen || this.#opening.size > 0) return false;
     const rttMs = main.roundTripMs ?? 0;
     const handshakeMs = this.#handshakeMs ?? HANDSHAKE_MS + HANDSHAKE_ROUND_TRIPS * rttMs;
     const helping = [...this.#lanes].filter(({ purpose }) => purpose === "sessions").length;
-    return main.expectedWaitMs / (helping + 1) > handshakeMs;
+    return main.expectedWaitMs / (helping + 1) > 2 * handshakeMs;
   }
 
   /** Sends whoever waits to lanes that have room, first come first served. */

@@ -4,7 +4,7 @@ import { connect } from "../../lib/host/connect.ts";
 import { noPrompter } from "../../lib/target/prompter.ts";
 import { startSshd } from "../support/sshd.ts";
 
-const privately = (configFile: string) => ({ configFile, share: false, prompter: noPrompter });
+const privately = (configFile: string) => ({ configFile, share: false, lanes: 1, prompter: noPrompter });
 
 Deno.test("a host on a real sshd", async (t) => {
   await using sshd = await startSshd({ acceptEnv: ["LC_*"] });
@@ -136,13 +136,13 @@ Deno.test("a host on a real sshd", async (t) => {
   await t.step("more at once than MaxSessions all run, over one connection", async () => {
     const results = await Promise.all(Array.from({ length: 40 }, (_, n) => host.exec(`echo ${n}`)));
     assertEquals(results.map((r) => r.stdout.trim()), Array.from({ length: 40 }, (_, n) => `${n}`));
-    assertEquals(host.load, { sessions: 0, waiting: 0, channels: 0 });
+    assertEquals(host.load, { sessions: 0, waiting: 0, channels: 0, lanes: 0 });
     assertEquals(await sshd.connections(), 1);
   });
 
   await t.step("1000 execs one after the other leave no channel open", async () => {
     for (let n = 0; n < 1000; n++) assertEquals((await host.exec("true")).code, 0);
-    assertEquals(host.load, { sessions: 0, waiting: 0, channels: 0 });
+    assertEquals(host.load, { sessions: 0, waiting: 0, channels: 0, lanes: 0 });
     assertEquals(await sshd.connections(), 1);
   });
 });
