@@ -99,7 +99,8 @@ function stepText({ action, secret, copy }: Traveller, number: number, retryDela
       : `cqask ${quote(commandLine(unless, { cwd, env: action.env }))}`;
     guards.push(`if ${ask}; then cqv=u; fi`);
   }
-  const text = [`cqs${number}() { ${settings.join(" ") || ":"}${guards.length > 0 ? " cqG=1" : ""}; }`];
+  if (guards.length > 0) settings.push("cqG=1");
+  const text = [`cqs${number}() { ${settings.join(" ") || ":"}; }`];
   if (guards.length > 0) text.push(`cqg${number}() { ${guards.join("\n")}\n}`);
   text.push(`cqx${number}() {\n${copy ? copy.text : execText(action as PlannedExec, secret, number)}\n}`);
   return text.join("\n");
