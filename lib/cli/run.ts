@@ -1,7 +1,9 @@
 import { takeTerminal } from "../base/terminal_turn.ts";
 import { findRun, RunJournal } from "../job/journal.ts";
+import type { JobConnect } from "../job/job_host.ts";
 import { loadJob } from "../job/load.ts";
 import { makePlan } from "../job/make_plan.ts";
+import type { Plan } from "../job/planned.ts";
 import { connectWith, runJob } from "../job/run_job.ts";
 import { type CommandLine, helpSpec, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { forecastHelp, forecastSpecs, showForecast } from "./dry_run.ts";
@@ -81,7 +83,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const made = await makePlan(job, { ...options, configFile });
     const wanted = parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
     const { plan, settled } = resumed ? await leftOf(wanted, resumed) : { plan: wanted, settled: undefined };
-    const connect = connectWith(target, new Map(made.hosts.map((entry) => [entry.host, entry])));
+    const connect = connectTo(target)(made);
     return await showForecast(plan, line, { command: "run", connect, settled, signal: interrupts.signal });
   }
   using reporter = await runReporter("run", line, "run");
@@ -92,13 +94,18 @@ export async function run(args: readonly string[]): Promise<number> {
   const { signal } = interrupts;
   await using journalled = line.flag("no-journal")
     ? undefined
-    : new JournalledRun({ ...argsToKeep(line, specs), signal }, resumed);
+    : new JournalledRun({ ...argsToKeep(line, specs), signal, connect: connectTo(target) }, resumed);
   const running = runJob(job, { ...options, ...target, parallel, signal, prepare: journalled?.prepare });
   for await (const event of running) {
     reporter.event(event);
     journalled?.tellHowToGoOn(event);
   }
   return exitStatusOf(await running.result);
+}
+
+/** Connects to the hosts of a plan, as the inventory says. */
+function connectTo(target: Parameters<typeof connectWith>[0]): (plan: Plan) => JobConnect {
+  return (plan) => connectWith(target, new Map(plan.hosts.map((entry) => [entry.host, entry])));
 }
 
 /** The run that is meant, and the command line that it was begun with, under the one that was given now. */

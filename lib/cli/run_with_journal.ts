@@ -4,6 +4,8 @@ import { RunJournal } from "../job/journal.ts";
 import { hashInputs } from "../job/journal_hash.ts";
 import { journalDirectory } from "../job/journal_place.ts";
 import type { JournalState } from "../job/journal_record.ts";
+import type { JobConnect } from "../job/job_host.ts";
+import { askHosts } from "../job/resume_ask.ts";
 import { type Remainder, remainderOf, RunLedger } from "../job/resume.ts";
 import type { Plan } from "../job/planned.ts";
 import type { PreparePlan } from "../job/run_all.ts";
@@ -19,6 +21,8 @@ export interface JournalSetup {
   readonly vars: readonly string[];
   /** Gives up waiting for an answer. */
   readonly signal: AbortSignal;
+  /** How hosts are asked what became of steps that were under way. */
+  readonly connect: (plan: Plan) => JobConnect;
 }
 
 /** An earlier sitting of the run that is taken up. */
@@ -70,8 +74,9 @@ export class JournalledRun implements AsyncDisposable {
       this.#journal = await RunJournal.create(description, directory);
       return { plan, ledger: new RunLedger(this.#journal, await hashInputs(plan, directory)) };
     }
-    const { request, journal, state } = this.#resumed;
+    const { request, journal } = this.#resumed;
     const hashOf = await hashInputs(plan, directory);
+    const state = await this.#askHosts(plan, this.#resumed);
     const { scope } = request;
     let left = remainderOf(plan, state, hashOf, { scope, policy: request.policy });
     if (left.doubtful.length > 0 && await this.#mayRepeat(left)) {
@@ -84,6 +89,20 @@ export class JournalledRun implements AsyncDisposable {
     await journal.commit({ type: "resumed", atMs: Date.now() });
     return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.settled) };
   };
+
+  /** What the journal says, after hosts were asked that may know more. */
+  async #askHosts(plan: Plan, { journal, state }: Resumed): Promise<JournalState> {
+    const open = plan.hosts.map(({ host }) => host).filter((host) =>
+      [...state.steps.get(host)?.values() ?? []].some(({ status }) => status === "started")
+    );
+    const { connect, signal } = this.#setup;
+    await askHosts(open, state, journal, {
+      connect: connect(plan),
+      signal,
+      parallel: plan.strategy.parallel,
+    });
+    return await journal.read();
+  }
 
   /** Asks on the terminal, where there is one, whether steps that may have run are to run again. */
   async #mayRepeat({ doubtful }: Remainder): Promise<boolean> {

@@ -125,6 +125,11 @@ export class RunJournal implements Disposable {
     return this.#next;
   }
 
+  /** What it says now. */
+  async read(): Promise<JournalState> {
+    return stateOf(await Deno.readFile(this.path), this.path);
+  }
+
   /** Flushes and lets go of the lock; idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;

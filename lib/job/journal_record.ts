@@ -28,8 +28,17 @@ export interface StartedRecord {
   readonly type: "started";
   readonly atMs: number;
   readonly host: string;
-  /** Each step's place in the job and the hash of its input. */
-  readonly steps: Readonly<Record<string, string>>;
+  /** Each step's place in the job and the hash of its input, in the order they run. */
+  readonly steps: readonly (readonly [step: string, hash: string])[];
+  /** Under this name the host keeps notes of what became of steps that travel together. */
+  readonly parcel?: string;
+}
+
+/** A host is about to be asked for its notes; they are gone with the answer. */
+export interface AskedRecord {
+  readonly type: "asked";
+  readonly atMs: number;
+  readonly host: string;
 }
 
 /** What became of a step. */
@@ -38,15 +47,14 @@ export interface EndedRecord {
   readonly atMs: number;
   readonly host: string;
   readonly step: string;
-  readonly status: StepStatus | "skipped";
+  /** `not-started`: it turned out later that it never began. */
+  readonly status: StepStatus | "skipped" | "not-started";
   /** Null for a copy. */
   readonly outcome?: Outcome | null;
   readonly code?: number | null;
   readonly signal?: string | null;
   /** Present where the step was never announced by a `started`: skipped ones. */
   readonly hash?: string;
-  /** It failed, and the job goes on all the same. */
-  readonly ignored?: true;
   /** What it registered; left out where it is secret or too large. */
   readonly registered?: unknown;
 }
@@ -73,17 +81,31 @@ export interface EndRecord {
 }
 
 /** One line of a journal. */
-export type JournalRecord = RunRecord | StartedRecord | EndedRecord | HostRecord | ResumedRecord | EndRecord;
+export type JournalRecord =
+  | RunRecord
+  | StartedRecord
+  | AskedRecord
+  | EndedRecord
+  | HostRecord
+  | ResumedRecord
+  | EndRecord;
 
 /** What is known of a step: the last that was written about it. */
 export interface StepKnowledge {
   /** `started`: sent, and nothing more is known. */
-  readonly status: EndedRecord["status"] | "started";
+  readonly status: Exclude<EndedRecord["status"], "not-started"> | "started";
   readonly outcome: Outcome | null;
   readonly hash: string | undefined;
-  readonly ignored: boolean;
   /** Undefined where nothing was kept. */
   readonly registered: unknown;
+}
+
+/** Steps that travelled together, and whose host may know more of them than the journal. */
+export interface SentParcel {
+  readonly id: string;
+  readonly sentAtMs: number;
+  /** In the order they run. */
+  readonly steps: readonly string[];
 }
 
 /** What a journal says. */
@@ -91,6 +113,8 @@ export interface JournalState {
   readonly run: RunRecord;
   /** By host, by step. */
   readonly steps: ReadonlyMap<string, ReadonlyMap<string, StepKnowledge>>;
+  /** By host: the last steps that travelled together, where the host can still be asked about them. */
+  readonly parcels: ReadonlyMap<string, SentParcel>;
   /** Hosts that ended; one that was begun again and did not end is not among them. */
   readonly hosts: ReadonlyMap<string, HostStatus>;
   /** How the last sitting ended; undefined where it broke off. */
@@ -116,6 +140,7 @@ export function readJournal(bytes: Uint8Array): JournalState | JournalDamage {
   let lastAtMs = 0;
   const steps = new Map<string, Map<string, StepKnowledge>>();
   const hosts = new Map<string, HostStatus>();
+  const parcels = new Map<string, SentParcel>();
   const note = (host: string, step: string, knowledge: StepKnowledge) => {
     const known = steps.get(host) ?? new Map<string, StepKnowledge>();
     steps.set(host, known.set(step, knowledge));
@@ -136,20 +161,31 @@ export function readJournal(bytes: Uint8Array): JournalState | JournalDamage {
         break;
       case "started":
         hosts.delete(record.host);
-        for (const [step, hash] of Object.entries(record.steps)) {
+        parcels.delete(record.host);
+        if (record.parcel !== undefined) {
+          const names = record.steps.map(([step]) => step);
+          parcels.set(record.host, { id: record.parcel, sentAtMs: record.atMs, steps: names });
+        }
+        for (const [step, hash] of record.steps) {
           note(record.host, step, {
             status: "started",
             outcome: null,
             hash,
-            ignored: false,
             registered: undefined,
           });
         }
         break;
+      case "asked":
+        parcels.delete(record.host);
+        break;
       case "ended": {
-        const { host, step, status, outcome = null, ignored = false, registered } = record;
+        if (record.status === "not-started") {
+          steps.get(record.host)?.delete(record.step);
+          break;
+        }
+        const { host, step, status, outcome = null, registered } = record;
         const hash = record.hash ?? steps.get(host)?.get(step)?.hash;
-        note(host, step, { status, outcome, hash, ignored, registered });
+        note(host, step, { status, outcome, hash, registered });
         break;
       }
       case "host":
@@ -164,7 +200,7 @@ export function readJournal(bytes: Uint8Array): JournalState | JournalDamage {
     }
   }
   if (run === undefined) return { line: 1, why: "it is empty" };
-  return { run, steps, hosts, end, lastAtMs, wholeBytes };
+  return { run, steps, parcels, hosts, end, lastAtMs, wholeBytes };
 }
 
 function parse(line: string): JournalRecord | undefined {

@@ -16,8 +16,11 @@ export type Settlement =
 export interface StepLedger {
   /** What is known of a step from before. */
   settled(host: string, step: string): Settlement | undefined;
-  /** Steps are about to be sent, in one go; resolves when that is on disk. Steps that were announced before cost nothing. */
-  starting(host: string, steps: readonly string[]): Promise<void>;
+  /**
+   * Steps are about to be sent, in one go; resolves when that is on disk. Steps that were announced before cost nothing.
+   * `parcel` names the notes that the host keeps of steps that travel together.
+   */
+  starting(host: string, steps: readonly string[], parcel?: string): Promise<void>;
   /** A step has ended well and registers a value that later steps may need; before its `step-end`. */
   registered(host: string, step: string, value: unknown): void;
   /** Sees every event before anybody else. */
@@ -45,12 +48,16 @@ export class RunLedger implements StepLedger {
     return this.#settled(host, step);
   }
 
-  async starting(host: string, steps: readonly string[]): Promise<void> {
+  async starting(host: string, steps: readonly string[], parcel?: string): Promise<void> {
     const fresh = steps.filter((step) => !this.#announced.has(keyOf(host, step)));
-    if (fresh.length === 0) return;
+    if (fresh.length === 0 && parcel === undefined) return;
     for (const step of fresh) this.#announced.add(keyOf(host, step));
-    const hashes = Object.fromEntries(fresh.map((step) => [step, this.#hashOf(host, step)]));
-    await this.#journal.commit({ type: "started", atMs: Date.now(), host, steps: hashes });
+    // A parcel's notes count its steps from the first one: all of them are listed, in their order.
+    const hashes = (parcel === undefined ? fresh : steps).map((step) =>
+      [step, this.#hashOf(host, step)] as const
+    );
+    const notes = parcel === undefined ? {} : { parcel };
+    await this.#journal.commit({ type: "started", atMs: Date.now(), host, steps: hashes, ...notes });
   }
 
   registered(host: string, step: string, value: unknown): void {
@@ -91,7 +98,6 @@ export class RunLedger implements StepLedger {
     // The doubt is what is known, and stays.
     if (this.settled(host, step)?.kind === "doubtful") return;
     const registered = this.#values.get(keyOf(host, step));
-    const ignored = (event as { readonly ignored?: boolean }).ignored === true;
     this.#values.delete(keyOf(host, step));
     this.#journal.append({
       type: "ended",
@@ -102,7 +108,6 @@ export class RunLedger implements StepLedger {
       outcome,
       ...(code === null ? {} : { code }),
       ...(signal === null ? {} : { signal }),
-      ...(ignored ? { ignored: true } : {}),
       ...(registered === undefined ? {} : { registered }),
     });
   }
@@ -186,7 +191,7 @@ function settle(
     case "skipped":
       return done("not needed");
     case "failed":
-      return before.ignored ? done("failed, which is ignored,") : undefined;
+      return action.ignoreErrors ? done("failed, which is ignored,") : undefined;
     default: {
       // Stopped from here, and the host told how it ended.
       if (before.outcome !== null && before.outcome !== "unknown") return undefined;

@@ -35,7 +35,7 @@ function started(host: string, ...steps: string[]): JournalRecord {
     type: "started",
     atMs: 1,
     host,
-    steps: Object.fromEntries(steps.map((step) => [step, `h${step}`])),
+    steps: steps.map((step) => [step, `h${step}`] as const),
   };
 }
 

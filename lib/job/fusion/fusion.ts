@@ -65,7 +65,8 @@ export class Fusion implements AsyncDisposable {
     }
     if (!host.fuses) return undefined;
     const parcel = packParcel(travellers, { retryDelayMs: this.#context.retryDelayMs });
-    await this.#context.ledger?.starting(this.#context.host, travellers.map(({ action }) => action.step));
+    const ids = travellers.map(({ action }) => action.step);
+    await this.#context.ledger?.starting(this.#context.host, ids, parcel.id);
     const end = await runParcel(parcel, host, this.#context);
     if ((host.connection ?? "new") === "new") this.#leaving = end.left;
     const results = await this.#settle(end, parcel, host);
