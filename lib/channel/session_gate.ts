@@ -232,6 +232,7 @@ export class SessionGate {
     session.ended.then(() => {
       this.#open--;
       this.#release();
+      if (session.started) this.#spares.refill(); // there may be room now for as many as are wanted
     });
     return session;
   }

@@ -1,17 +1,11 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { CloseInfo, Link } from "../channel/link.ts";
 import {
-  type ChannelOpen,
   decodeChannelOpen,
-  decodeChannelOpenConfirmation,
-  decodeChannelOpenFailure,
   decodeChannelRequest,
   decodeGlobalRequest,
   decodeWindowAdjust,
   encodeChannelClose,
-  encodeChannelOpen,
-  encodeChannelOpenConfirmation,
-  encodeChannelOpenFailure,
   encodeChannelReply,
   encodeGlobalReply,
   isChannelMessage,
@@ -21,13 +15,13 @@ import {
 } from "../wire/messages.ts";
 import { GlobalReplies } from "./global_replies.ts";
 import { RemoteForwards } from "./remote_forwards.ts";
-import { Passenger, RelayedChannel } from "./passenger.ts";
+import { Passenger, type RelayedChannel } from "./passenger.ts";
 import { checkFromPassenger, dataLengthOf } from "./passenger_check.ts";
 import { isData, renumber, splitData } from "./relayed_data.ts";
 import { RelaySender } from "./relay_sender.ts";
-import { RelaySpares } from "./relay_spares.ts";
+import { RelayOpening } from "./relay_opening.ts";
 import { RelayWindows } from "./relay_windows.ts";
-import { SessionTurns } from "./session_turns.ts";
+import { RelayTable, violation } from "./relay_table.ts";
 
 export interface RelayOptions {
   /** Sessions at a time; a refusal lowers it. */
@@ -55,16 +49,12 @@ export class Relay {
   readonly link: Link;
   readonly #options: RelayOptions;
   readonly #passengers = new Set<Passenger>();
-  readonly #byLocal = new Map<number, RelayedChannel>();
-  readonly #byRemote = new Map<number, RelayedChannel>();
+  readonly #table = new RelayTable();
   readonly #replies: GlobalReplies;
   readonly #forwards = new RemoteForwards();
   readonly #sender: RelaySender;
   readonly #windows: RelayWindows;
-  readonly #turns: SessionTurns;
-  readonly #spares: RelaySpares;
-  #nextId = 0;
-  #everRefused = false;
+  readonly #opening: RelayOpening;
   #lastReceivedAt = performance.now();
   /** How the link ended, or is about to. */
   #ended: CloseInfo | undefined;
@@ -75,17 +65,18 @@ export class Relay {
     this.#replies = new GlobalReplies(link);
     this.#sender = new RelaySender(link);
     this.#windows = new RelayWindows(this.#sender);
-    this.#turns = new SessionTurns(options.maxSessions, (channel) => this.#sendOpen(channel));
-    this.#spares = new RelaySpares({
-      most: options.spares ?? 0,
-      unusedMs: options.spareUnusedMs,
-      allocateId: () => this.#allocateId(),
-      open: (channel) => {
-        this.#byLocal.set(channel.localId, channel);
-        this.#turns.openSpare(channel);
-      },
-      close: (channel) => this.#closeForGone(channel),
-      hasRoom: () => this.#turns.hasRoomForSpare,
+    this.#opening = new RelayOpening({
+      link,
+      table: this.#table,
+      sender: this.#sender,
+      windows: this.#windows,
+      maxSessions: options.maxSessions,
+      spares: options.spares ?? 0,
+      spareUnusedMs: options.spareUnusedMs,
+      beforeOpen: options.beforeOpen,
+      isQuiet: options.isQuiet,
+      closeForGone: (channel) => this.#closeForGone(channel),
+      forget: (channel) => this.#forget(channel),
     });
     link.closed.then((info) => this.#end(info));
     link.receive((payload) => {
@@ -120,17 +111,17 @@ export class Relay {
 
   /** Channels of every kind, those that are only being waited out included; spares are none. */
   get channelCount(): number {
-    return this.#byLocal.size - this.#spares.count;
+    return this.#table.size - this.#opening.spares.count;
   }
 
   /** Opens the spares that are wanted now, before anybody has asked for a session. */
   openSpares(): void {
-    this.#spares.refill();
+    this.#opening.spares.refill();
   }
 
   /** Closes the spares; there will be no more. */
   endSpares(): void {
-    this.#spares.end();
+    this.#opening.spares.end();
   }
 
   /** Listeners at the server that passengers have asked for. */
@@ -141,18 +132,18 @@ export class Relay {
   }
 
   get sessionLimit(): number {
-    return this.#turns.limit;
+    return this.#opening.turns.limit;
   }
 
   /** What is open, for `-O channels` and the like: type and state, no content. */
   describeChannels(): { readonly localId: number; readonly type: string; readonly state: string }[] {
-    const shown = [...this.#byLocal.values()].filter((channel) => !this.#spares.has(channel));
+    const shown = [...this.#table.all()].filter((channel) => !this.#opening.spares.has(channel));
     return shown.map(({ localId, type, state }) => ({ localId, type, state }));
   }
 
   /** Whether nothing is open or under way at the server, and it never refused an open: see `Master`. */
   get mayLeave(): boolean {
-    return !this.#everRefused && ![...this.#byLocal.values()].some(({ state }) => state === "opening");
+    return !this.#opening.everRefused && ![...this.#table.all()].some(({ state }) => state === "opening");
   }
 
   /** Sends every passenger away; the link stays. */
@@ -210,13 +201,13 @@ export class Relay {
     if (type === MSG.REQUEST_SUCCESS || type === MSG.REQUEST_FAILURE) return this.#replies.answer(payload);
     if (!isChannelMessage(type)) throw violation(`message ${type} out of place`);
     const localId = recipientOf(payload);
-    const channel = this.#byLocal.get(localId);
+    const channel = this.#table.byLocal(localId);
     if (channel === undefined || channel.closeReceived) {
       if (type === MSG.CHANNEL_WINDOW_ADJUST || type >= MSG.CHANNEL_SUCCESS) return; // late, harmless
       throw violation(`message ${type} for channel ${localId}, which is not open`);
     }
-    if (type === MSG.CHANNEL_OPEN_CONFIRMATION) return this.#confirmed(channel, payload);
-    if (type === MSG.CHANNEL_OPEN_FAILURE) return this.#refused(channel, payload);
+    if (type === MSG.CHANNEL_OPEN_CONFIRMATION) return this.#opening.confirmed(channel, payload);
+    if (type === MSG.CHANNEL_OPEN_FAILURE) return this.#opening.refused(channel, payload);
     if (channel.state !== "open") {
       throw violation(`message ${type} for channel ${localId}, which is being opened`);
     }
@@ -226,7 +217,7 @@ export class Relay {
     }
     if (type === MSG.CHANNEL_CLOSE) {
       channel.closeReceived = true;
-      if (this.#spares.has(channel)) this.#spareClosed(channel);
+      if (this.#opening.spares.has(channel)) this.#spareClosed(channel);
     }
     if (channel.passenger) this.#toPassenger(channel.passenger, channel, payload);
     // One whose passenger is gone was closed by us when it left.
@@ -255,77 +246,21 @@ export class Relay {
     return true;
   }
 
-  #confirmed(channel: RelayedChannel, payload: Uint8Array): void {
-    const message = decodeChannelOpenConfirmation(payload);
-    if (channel.state !== "opening") throw violation("an open confirmed that is not under way");
-    channel.state = "open";
-    channel.openMessage = undefined;
-    channel.serverWindow = message.window;
-    channel.serverMaxPacket = message.maxPacket;
-    this.#nameRemote(channel, message.sender);
-    if (channel.isSession) this.#turns.opened(channel);
-    const { passenger } = channel;
-    if (passenger === undefined) {
-      if (!this.#spares.arrived(channel)) this.#closeForGone(channel);
-      return;
-    }
-    passenger.opening.delete(channel);
-    passenger.channels.set(message.sender, channel);
-    passenger.link.send(renumber(payload, channel.passengerId));
-    if (channel.credit > 0) this.#windows.topUp(channel); // a spare that was taken on its way
-  }
-
   /** The server does not want idle sessions: it gets none any more. */
   #spareClosed(channel: RelayedChannel): void {
-    this.#spares.gone(channel);
+    this.#opening.spares.gone(channel);
     if (!channel.closeSent) this.#sender.send(channel, encodeChannelClose(channel.remoteId!));
     channel.closeSent = true;
-  }
-
-  #refused(channel: RelayedChannel, payload: Uint8Array): void {
-    if (channel.state !== "opening") throw violation("an open refused that is not under way");
-    this.#everRefused = true;
-    const { reason } = decodeChannelOpenFailure(payload);
-    if (this.#spares.has(channel)) {
-      this.#spares.gone(channel);
-      this.#turns.spareRefused();
-      return this.#forget(channel);
-    }
-    if (channel.isSession && channel.passenger && this.#turns.refused(channel, reason)) return; // it gets another turn
-    channel.passenger?.link.send(renumber(payload, channel.passengerId));
-    this.#forget(channel);
-  }
-
-  #nameRemote(channel: RelayedChannel, remoteId: number): void {
-    if (this.#byRemote.has(remoteId)) throw violation(`channel number ${remoteId} used twice`);
-    channel.remoteId = remoteId;
-    this.#byRemote.set(remoteId, channel);
   }
 
   #serverOpens(payload: Uint8Array): void {
     const open = decodeChannelOpen(payload);
     const passenger = this.#forwards.passengerFor(open);
-    if (passenger === undefined || !this.#passengers.has(passenger)) {
-      return this.link.send(encodeChannelOpenFailure({
-        recipient: open.sender,
-        reason: OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED,
-        description: "nobody asked for it",
-      }));
-    }
-    const channel = new RelayedChannel({
-      type: open.type,
-      passenger,
-      passengerId: 0,
-      passengerMaxPacket: 0,
-      localId: this.#allocateId(),
-      state: "answering",
-    });
-    channel.serverWindow = open.window;
-    channel.serverMaxPacket = open.maxPacket;
-    this.#nameRemote(channel, open.sender);
-    this.#byLocal.set(channel.localId, channel);
-    passenger.opening.add(channel);
-    passenger.link.send(payload);
+    this.#opening.serverOpens(
+      open,
+      passenger && this.#passengers.has(passenger) ? passenger : undefined,
+      payload,
+    );
     this.#changed();
   }
 
@@ -334,10 +269,13 @@ export class Relay {
   #fromPassenger(passenger: Passenger, payload: Uint8Array): void {
     checkFromPassenger(payload);
     const type = payload[0];
-    if (type === MSG.CHANNEL_OPEN) return this.#passengerOpens(passenger, payload);
+    if (type === MSG.CHANNEL_OPEN) {
+      this.#opening.passengerOpens(passenger, payload);
+      return this.#changed();
+    }
     if (type === MSG.GLOBAL_REQUEST) return this.#globalRequest(passenger, payload);
     const remoteId = recipientOf(payload);
-    const channel = this.#byRemote.get(remoteId);
+    const channel = this.#table.byRemote(remoteId);
     if (channel === undefined || channel.passenger !== passenger) {
       // A peer may send these until it has seen the other's CLOSE.
       if (type === MSG.CHANNEL_WINDOW_ADJUST || type === MSG.CHANNEL_CLOSE || type >= MSG.CHANNEL_SUCCESS) {
@@ -345,7 +283,7 @@ export class Relay {
       }
       throw violation(`a passenger sent message ${type} to channel ${remoteId}, which is not its own`);
     }
-    if (channel.state === "answering") return this.#passengerAnswers(passenger, channel, payload);
+    if (channel.state === "answering") return this.#opening.passengerAnswers(passenger, channel, payload);
     if (channel.closeSent) return; // it has closed: the rest is not the server's business
     switch (type) {
       case MSG.CHANNEL_OPEN_CONFIRMATION:
@@ -365,96 +303,8 @@ export class Relay {
         break;
     }
     this.#sender.send(channel, payload);
-    if (type === MSG.CHANNEL_REQUEST) this.#spares.refill(); // behind it, in the same flight
+    if (type === MSG.CHANNEL_REQUEST) this.#opening.spares.refill(); // behind it, in the same flight
     if (channel.closeSent && channel.closeReceived) this.#forget(channel);
-  }
-
-  #passengerOpens(passenger: Passenger, payload: Uint8Array): void {
-    const open = decodeChannelOpen(payload);
-    if (open.maxPacket === 0) throw violation("a passenger announced a maximum packet of 0 bytes");
-    const isQuiet = this.#options.isQuiet?.() ?? false;
-    this.#options.beforeOpen?.();
-    if (open.type === "session" && this.#handOver(passenger, open, isQuiet)) return this.#changed();
-    const channel = new RelayedChannel({
-      type: open.type,
-      passenger,
-      passengerId: open.sender,
-      passengerMaxPacket: open.maxPacket,
-      localId: this.#allocateId(),
-      state: "waiting",
-    });
-    const window = this.#windows.start(channel, open.window);
-    channel.openMessage = encodeChannelOpen({ ...open, sender: channel.localId, window });
-    this.#byLocal.set(channel.localId, channel);
-    passenger.opening.add(channel);
-    if (channel.isSession) this.#turns.ask(channel);
-    else this.#sendOpen(channel);
-    this.#changed();
-  }
-
-  /** Gives a passenger a session that is open already, or on its way; whether there was one. */
-  #handOver(passenger: Passenger, open: ChannelOpen, isQuiet: boolean): boolean {
-    if (this.#turns.waitingCount > 0) return false;
-    if (isQuiet) {
-      // Only an answer tells whether the link still lives; where the limit leaves no room to ask, a spare makes it.
-      if (this.#turns.isFull) this.#spares.dropOne();
-      return false;
-    }
-    const channel = this.#spares.take();
-    if (channel === undefined) return false;
-    channel.passenger = passenger;
-    channel.passengerId = open.sender;
-    channel.passengerMaxPacket = open.maxPacket;
-    channel.credit = open.window;
-    this.#turns.handedOver(channel);
-    if (channel.state === "opening") {
-      passenger.opening.add(channel); // its confirmation goes on from here, and the window with it
-      return true;
-    }
-    const { serverWindow, serverMaxPacket } = channel;
-    const remoteId = channel.remoteId!;
-    passenger.channels.set(remoteId, channel);
-    passenger.link.send(
-      encodeChannelOpenConfirmation({
-        recipient: open.sender,
-        sender: remoteId,
-        window: serverWindow,
-        maxPacket: serverMaxPacket,
-      }),
-    );
-    this.#windows.topUp(channel);
-    return true;
-  }
-
-  #sendOpen(channel: RelayedChannel): void {
-    channel.state = "opening";
-    this.#sender.send(channel, channel.openMessage!.slice());
-  }
-
-  #passengerAnswers(passenger: Passenger, channel: RelayedChannel, payload: Uint8Array): void {
-    if (payload[0] === MSG.CHANNEL_OPEN_FAILURE) {
-      const { recipient, reason, description } = decodeChannelOpenFailure(payload);
-      this.link.send(encodeChannelOpenFailure({ recipient, reason, description }));
-      return this.#forget(channel);
-    }
-    if (payload[0] !== MSG.CHANNEL_OPEN_CONFIRMATION) {
-      throw violation("a passenger used a channel before it took it");
-    }
-    const { recipient, sender, window, maxPacket } = decodeChannelOpenConfirmation(payload);
-    if (maxPacket === 0) throw violation("a passenger announced a maximum packet of 0 bytes");
-    channel.state = "open";
-    channel.passengerId = sender;
-    channel.passengerMaxPacket = maxPacket;
-    passenger.opening.delete(channel);
-    passenger.channels.set(recipient, channel);
-    this.link.send(
-      encodeChannelOpenConfirmation({
-        recipient,
-        sender: channel.localId,
-        window: this.#windows.start(channel, window),
-        maxPacket,
-      }),
-    );
   }
 
   #globalRequest(passenger: Passenger, payload: Uint8Array): void {
@@ -481,15 +331,11 @@ export class Relay {
     // None of its own may get the turn that another of its own gives up.
     for (const channel of opening) {
       channel.passenger = undefined;
-      if (channel.state === "waiting") this.#turns.drop(channel);
+      if (channel.state === "waiting") this.#opening.turns.drop(channel);
     }
     for (const channel of opening) {
       if (channel.state === "answering") {
-        this.link.send(encodeChannelOpenFailure({
-          recipient: channel.remoteId!,
-          reason: OPEN_FAILURE.CONNECT_FAILED,
-          description: "the passenger has left",
-        }));
+        this.#opening.refuse(channel.remoteId!, OPEN_FAILURE.CONNECT_FAILED, "the passenger has left");
         this.#forget(channel);
       } else if (channel.state === "waiting") this.#forget(channel);
       // An open that is with the server is never abandoned: its answer is awaited, then the channel closed.
@@ -518,23 +364,12 @@ export class Relay {
   }
 
   #forget(channel: RelayedChannel): void {
-    this.#byLocal.delete(channel.localId);
+    this.#table.delete(channel);
     channel.passenger?.opening.delete(channel);
-    if (channel.remoteId !== undefined) {
-      this.#byRemote.delete(channel.remoteId);
-      channel.passenger?.channels.delete(channel.remoteId);
-    }
+    if (channel.remoteId !== undefined) channel.passenger?.channels.delete(channel.remoteId);
     this.#forwards.forget(channel);
-    this.#spares.forget(channel);
-    if (channel.isSession) this.#turns.ended(channel);
+    this.#opening.forget(channel);
     this.#changed();
-  }
-
-  #allocateId(): number {
-    do {
-      this.#nextId = (this.#nextId + 1) % 0x7fffffff;
-    } while (this.#byLocal.has(this.#nextId));
-    return this.#nextId;
   }
 
   #changed(): void {
@@ -543,17 +378,11 @@ export class Relay {
 
   #end(info: CloseInfo): void {
     this.#ended = info;
-    this.#spares.end();
-    this.#turns.end();
+    this.#opening.end();
     this.#replies.end(info);
     const passengers = [...this.#passengers];
     this.#passengers.clear();
-    this.#byLocal.clear();
-    this.#byRemote.clear();
+    this.#table.clear();
     for (const passenger of passengers) passenger.link.close(info);
   }
-}
-
-function violation(why: string): ProtocolError {
-  return new ProtocolError({ what: "Cannot pass a message on", why });
 }
