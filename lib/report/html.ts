@@ -32,9 +32,21 @@ export type HtmlValue = string | number | Html | undefined | readonly HtmlValue[
  * ```
  */
 export function html(strings: TemplateStringsArray, ...values: HtmlValue[]): Html {
-  let text = strings[0];
-  values.forEach((value, i) => text += markup(value) + strings[i + 1]);
+  const literals = compact(strings);
+  let text = literals[0];
+  values.forEach((value, i) => text += markup(value) + literals[i + 1]);
   return new Html(maker, text);
+}
+
+const compacted = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/** Literals are indented for whoever reads the source; a page with ten thousand of them is not to carry that along. */
+function compact(strings: TemplateStringsArray): readonly string[] {
+  const known = compacted.get(strings);
+  if (known) return known;
+  const literals = strings.map((literal) => literal.replace(/\s*\n\s*/g, "\n"));
+  compacted.set(strings, literals);
+  return literals;
 }
 
 function markup(value: HtmlValue): string {

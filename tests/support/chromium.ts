@@ -1,6 +1,6 @@
 /** A real Chromium for pages: the installed one, or one unpacked from the distribution's packages. */
 import { join } from "@std/path";
-import { type Browser, chromium } from "../../lib/deps/playwright.ts";
+import type { Browser } from "../../lib/deps/playwright.ts";
 import { unpackPackages } from "./debian_packages.ts";
 import { installed, type Tool } from "./tools.ts";
 
@@ -55,6 +55,8 @@ export async function startChromium(): Promise<AsyncDisposable & { readonly brow
   };
   try {
     const [, address] = await said.find(/listening on (ws:\S+)/);
+    // Whoever only provides the program needs none of the permissions that this asks for.
+    const { chromium } = await import("../../lib/deps/playwright.ts");
     const browser = await chromium.connectOverCDP(address);
     return {
       browser,

@@ -17,13 +17,13 @@ function books(ledger: Ledger): Html {
   const rode = ridden.carpool + ridden.openssh;
   return html`
     <div class="cards">
-      <div class="card"><b>${number(avoided)}</b><span>handshakes not made</span></div>
+      <div class="card"><b>${number(avoided)}</b> <span>handshakes not made</span></div>
       <div class="card"><b>${number(
         roundTrips.separate - roundTrips.shared,
-      )}</b><span>round trips saved</span></div>
+      )}</b> <span>round trips saved</span></div>
       <div class="card"><b>${seconds
         ? formatDuration(seconds.sum * 1000)
-        : "not measured"}</b><span>of connecting saved, all hosts together</span></div>
+        : "not measured"}</b> <span>of connecting saved, all hosts together</span></div>
     </div>
     <table>
       <caption>${number(sessions)} commands and copies on ${plural(ledger.hosts, "host")}</caption>

@@ -54,7 +54,7 @@ export function page(record: RunRecord, version: string): string {
       </body>
     </html>
   `;
-  return document.toString();
+  return document.toString().trimStart();
 }
 
 function head(record: RunRecord, status: string): Html {
