@@ -96,6 +96,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "what a group, alias or range resolves to",
     load: command("./hosts.ts", "hosts"),
   },
+  doctor: {
+    synopsis: "<host>",
+    summary: "where the time goes, what is shared, what would break",
+    load: command("./doctor.ts", "doctor"),
+  },
   demo: {
     synopsis: "",
     summary: "embedded hosts, a real job, shared against per-command",

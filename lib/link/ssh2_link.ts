@@ -24,6 +24,20 @@ const FIRST_CONNECTION_MESSAGE = 80;
 export interface Ssh2LinkOptions {
   readonly prompter: Prompter;
   readonly signal?: AbortSignal;
+  /** Called when keys have been exchanged for the first time and the host key was accepted. */
+  readonly onHandshake?: (agreed: AgreedAlgorithms) => void;
+}
+
+/** What both sides agreed on in the key exchange. */
+export interface AgreedAlgorithms {
+  readonly kex: string;
+  readonly hostKey: string;
+  readonly cipher: string;
+}
+
+/** Loads what connecting needs, for who measures connecting alone. */
+export async function loadSsh2(): Promise<void> {
+  await explainMissingPackage(() => import("../deps/ssh2.ts"));
 }
 
 /**
@@ -78,6 +92,9 @@ export async function openSsh2Link(
     const link = new Ssh2Link(target, client, carrier, protocol);
     handshake.startDeadline();
     client.on("handshake", () => handshake.pauseDeadline()); // from here on people and agents take their time
+    client.once("handshake", (agreed: { kex: string; serverHostKey: string; cs: { cipher: string } }) => {
+      options.onHandshake?.({ kex: agreed.kex, hostKey: agreed.serverHostKey, cipher: agreed.cs.cipher });
+    });
     await (signal ? abortable(handshake.ready, signal) : handshake.ready);
     link.goLive();
     return link;

@@ -132,6 +132,12 @@ export async function hostKeyAlgorithms(target: Target, supported: readonly stri
   return [...supported.filter(isKnown), ...supported.filter((algorithm) => !isKnown(algorithm))];
 }
 
+/** The lines about the host itself in its known_hosts files, the user's first. */
+export async function knownHostLines(target: Target): Promise<readonly KnownHost[]> {
+  const { entries, entriesWithoutPort } = await lookUp(target);
+  return entries.length > 0 ? entries : entriesWithoutPort;
+}
+
 async function lookUp(target: Target): Promise<Known> {
   const name = target.hostKeyName.toLowerCase();
   const bare = target.hostKeyAlias === undefined && target.port !== 22
