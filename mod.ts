@@ -138,7 +138,7 @@ export type {
   WaitDefinition,
   WaitStepDefinition,
 } from "./lib/job/step_definition.ts";
-export type { HostVars } from "./lib/job/inventory.ts";
+export type { HostVars } from "./lib/job/inventory_content.ts";
 export type { InventoryPlaces } from "./lib/job/load_inventory.ts";
 export { loadJob, type LoadOptions } from "./lib/job/load.ts";
 export type { PlanJobOptions } from "./lib/job/make_plan.ts";

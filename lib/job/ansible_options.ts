@@ -2,7 +2,7 @@ import { JobFileError } from "../base/errors.ts";
 import { nearestName } from "../base/nearest_name.ts";
 import type { TargetOptions } from "../target/target.ts";
 import { sshArguments } from "./ssh_arguments.ts";
-import type { HostVars } from "./inventory.ts";
+import type { HostVars } from "./inventory_content.ts";
 
 /** Ansible's names, older ones behind the one that wins. */
 const NAMES = {

@@ -4,7 +4,8 @@ import { parseDestination } from "../target/destination.ts";
 import { type HostSet, hostsOf, nameOf } from "../target/host_pattern.ts";
 import { namesIn, readHostPattern } from "../target/host_pattern_text.ts";
 import type { TargetOptions } from "../target/target.ts";
-import { type HostEntry, Inventory, type InventoryContent, noSettings } from "./inventory.ts";
+import { type InventoryContent, noSettings } from "./inventory_content.ts";
+import { type HostEntry, Inventory } from "./inventory.ts";
 import { type InventoryPlaces, loadInventory } from "./load_inventory.ts";
 
 /** Where groups come from, and which of the hosts are meant. */

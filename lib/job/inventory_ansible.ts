@@ -1,4 +1,4 @@
-import type { GroupMember, InventoryContent, InventorySettings } from "./inventory.ts";
+import type { GroupMember, InventoryContent, InventorySettings } from "./inventory_content.ts";
 import { circleIn } from "./inventory_groups.ts";
 import type { DocumentPath, Locate } from "./issues.ts";
 import { cannotUse } from "./load_inventory.ts";

@@ -1,7 +1,7 @@
 import { namesIn, readHostPattern } from "../target/host_pattern_text.ts";
 import { expandHostRange } from "../target/host_range.ts";
 import { matchesPattern } from "../target/pattern.ts";
-import type { GroupMember, InventoryContent } from "./inventory.ts";
+import type { GroupMember, InventoryContent } from "./inventory_content.ts";
 
 type Groups = InventoryContent["groups"];
 

@@ -1,5 +1,5 @@
 import { nearestName } from "../base/nearest_name.ts";
-import type { InventoryContent } from "./inventory.ts";
+import type { InventoryContent } from "./inventory_content.ts";
 import { AnsibleInventory, expandAnsibleRange, splitPort } from "./inventory_ansible.ts";
 import { decodeInventory } from "./inventory_json.ts";
 import { cannotUse } from "./load_inventory.ts";

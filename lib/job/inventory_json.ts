@@ -1,5 +1,5 @@
 import { JobFileError } from "../base/errors.ts";
-import type { InventoryContent } from "./inventory.ts";
+import type { InventoryContent } from "./inventory_content.ts";
 import { AnsibleInventory } from "./inventory_ansible.ts";
 import { jsonMistakeAt } from "./json_place.ts";
 import { cannotUse } from "./load_inventory.ts";

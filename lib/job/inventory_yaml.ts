@@ -3,7 +3,12 @@ import { explainMissingPackage } from "../base/load_package.ts";
 import { nearestName } from "../base/nearest_name.ts";
 import { namesIn, readHostPattern } from "../target/host_pattern_text.ts";
 import { expandHostRange } from "../target/host_range.ts";
-import type { GroupMember, InventoryContent, InventoryGroup, InventorySettings } from "./inventory.ts";
+import type {
+  GroupMember,
+  InventoryContent,
+  InventoryGroup,
+  InventorySettings,
+} from "./inventory_content.ts";
 import { circleIn } from "./inventory_groups.ts";
 import type { WrittenGroup, WrittenSettings } from "./inventory_schema.ts";
 import type { DocumentPath, Locate } from "./issues.ts";

@@ -1,6 +1,6 @@
 import { JobFileError } from "../base/errors.ts";
 import { dirname, join, resolve } from "../deps/node_path.ts";
-import type { InventoryContent } from "./inventory.ts";
+import type { InventoryContent } from "./inventory_content.ts";
 
 export const cannotUse = "Cannot use the inventory";
 
