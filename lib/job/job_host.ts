@@ -39,5 +39,8 @@ export interface JobHost extends AsyncDisposable {
   fetch(remote: string, local: string, options?: CopyOptions): Promise<CopyResult>;
 }
 
-/** Connects to a destination; `signal` gives up. */
-export type JobConnect = (destination: string, options: { readonly signal: AbortSignal }) => Promise<JobHost>;
+/** Connects to a destination; `signal` gives up; `fresh` is a login of its own, not a shared one. */
+export type JobConnect = (
+  destination: string,
+  options: { readonly signal: AbortSignal; readonly fresh?: boolean },
+) => Promise<JobHost>;

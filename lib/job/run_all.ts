@@ -7,8 +7,12 @@ import {
 } from "../base/run_event.ts";
 import type { HostShare } from "./job.ts";
 import type { JobConnect } from "./job_host.ts";
-import { actionsOf, type Plan, type PlannedHost } from "./plan.ts";
+import { actionsOf, infoOf, type Plan, type PlannedHost } from "./plan.ts";
 import type { StepLedger } from "./resume.ts";
+import { noPrompter, type Prompter } from "../target/prompter.ts";
+import { Pace } from "./pace.ts";
+import { Questions, refuseUnanswerable } from "./questions.ts";
+import { Redactor } from "./redactor.ts";
 import { type HostResult, runHost } from "./run_host.ts";
 
 /** What a run may be given. */
@@ -21,6 +25,10 @@ export interface RunPlanOptions {
   readonly retryDelayMs?: number;
   /** Whether consecutive steps of a host travel together where they may; default true. */
   readonly fuse?: boolean;
+  /** Who is asked for what prompt and confirm steps want, and for passwords of other accounts; default: nobody. */
+  readonly prompter?: Prompter;
+  /** Confirm steps are answered with yes, prompt steps with their default; default false. */
+  readonly yes?: boolean;
   /** The journal of the run, and what an earlier sitting of it did already. */
   readonly ledger?: StepLedger;
   /** Looks at the plan before anything is contacted: opens the journal, leaves out what is done. */
@@ -42,11 +50,16 @@ export async function runAll(
   options: RunPlanOptions & { readonly signal: AbortSignal },
   tell: (event: RunEvent) => Promise<void>,
 ): Promise<RunResult> {
-  const { connect, signal, retryDelayMs = 1000, ledger, fuse } = options;
+  const { connect, signal, retryDelayMs = 1000, ledger, fuse, prompter = noPrompter, yes = false } = options;
+  refuseUnanswerable(plan, prompter, yes);
+  const redactor = new Redactor(plan.secrets);
+  const questions = new Questions(prompter, { yes, redactor });
   // The journal first: a step is begun when its `step-start` has been told, and by then its start must be on disk.
-  const emit = ledger === undefined ? tell : async (event: RunEvent) => {
-    await ledger.note(event);
-    await tell(event);
+  const emit = async (event: RunEvent) => {
+    // Output is looked through where it comes from, piece by piece.
+    const clean = event.type === "step-output" ? event : redactor.event(event);
+    if (ledger !== undefined) await ledger.note(clean);
+    await tell(clean);
   };
   const startedAtMs = Date.now();
   const names = plan.hosts.map(({ host }) => host);
@@ -60,31 +73,44 @@ export async function runAll(
   });
   const results = new Map<string, HostResult>();
   const tally: Record<HostStatus, number> = { ok: 0, failed: 0, unreachable: 0, skipped: 0, interrupted: 0 };
+  const known = { failed: 0, unreachable: 0 };
   const stopReason = () => {
     if (signal.aborted) return "stopped from here";
     const { maxFailures, maxUnreachable } = plan.strategy;
-    if (tally.failed > limitOf(maxFailures, names.length)) {
-      return `${tally.failed} hosts failed (maxFailures)`;
+    if (known.failed > limitOf(maxFailures, names.length)) {
+      return `${known.failed} hosts failed (maxFailures)`;
     }
-    if (tally.unreachable > limitOf(maxUnreachable, names.length)) {
-      return `${tally.unreachable} hosts were unreachable (maxUnreachable)`;
+    if (known.unreachable > limitOf(maxUnreachable, names.length)) {
+      return `${known.unreachable} hosts were unreachable (maxUnreachable)`;
     }
     return undefined;
   };
-  const work = async (host: PlannedHost) => {
+  // Counted as soon as it is known: a host that failed may still have its `finally` before it.
+  const cameOut = (status: HostStatus) => {
+    if (status === "failed" || status === "unreachable") known[status]++;
+  };
+  const shared = { connect, signal, retryDelayMs, emit, ledger, fuse, redactor, questions, cameOut };
+  const work = async (host: PlannedHost, pace?: Pace) => {
     const reason = stopReason();
+    if (reason !== undefined) pace?.leave();
     const result = reason === undefined
-      ? await runHost(host, { connect, signal, retryDelayMs, emit, ledger, fuse })
+      ? await runHost(host, { ...shared, ...(pace ? { pace } : {}) })
       : await skip(host, reason, emit);
     results.set(host.host, result);
     tally[result.status]++;
   };
   for (const batch of batchesOf(plan)) {
+    const { order, parallel } = plan.strategy;
+    if (order === "linear") {
+      const pace = new Pace(batch.length, parallel, stopReason);
+      await Promise.all(batch.map((host) => work(host, pace)));
+      continue;
+    }
     const queue = batch.values();
     const lane = async () => {
       for (const host of queue) await work(host);
     };
-    await Promise.all(Array.from({ length: Math.min(plan.strategy.parallel, batch.length) }, lane));
+    await Promise.all(Array.from({ length: Math.min(parallel, batch.length) }, lane));
   }
   const hosts = plan.hosts.flatMap(({ host }) => results.get(host) ?? []);
   const connections = hosts.reduce((sum, host) => sum + host.connections, 0);
@@ -101,7 +127,7 @@ export async function runAll(
 }
 
 function stepsOf(host: PlannedHost | undefined): StepInfo[] {
-  return actionsOf(host?.steps ?? []).map(({ step, kind, title }) => ({ step, kind, title }));
+  return actionsOf([...host?.steps ?? [], ...host?.finally ?? []]).map(infoOf);
 }
 
 function* batchesOf({ hosts, strategy }: Plan): Generator<readonly PlannedHost[]> {
@@ -118,7 +144,7 @@ function limitOf(share: HostShare | undefined, hosts: number): number {
 }
 
 async function skip(
-  { host, steps }: PlannedHost,
+  { host, steps, finally: last }: PlannedHost,
   reason: string,
   emit: (event: RunEvent) => Promise<void>,
 ): Promise<HostResult> {
@@ -126,7 +152,7 @@ async function skip(
     host,
     status: "skipped",
     reason,
-    steps: { ok: 0, failed: 0, unknown: 0, skipped: 0, notRun: actionsOf(steps).length },
+    steps: { ok: 0, failed: 0, unknown: 0, skipped: 0, notRun: actionsOf([...steps, ...last ?? []]).length },
     connections: 0,
     durationMs: 0,
   };

@@ -1,0 +1,153 @@
+import type { RunEvent } from "../base/run_event.ts";
+import { asUser, passwordRefused, UserGate, userMarks } from "./as_user.ts";
+import { type Attempt, errorInfo } from "./attempt.ts";
+import type { JobHost, JobProcess } from "./job_host.ts";
+import type { Questions } from "./questions.ts";
+import type { StepUser } from "./step.ts";
+
+/** A command of a step, with what it reads. */
+export interface RemoteCommand {
+  readonly command: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly user?: StepUser | undefined;
+  /** For its standard input; default: nothing, at once at its end. */
+  readonly input?: Uint8Array;
+  /** Where its output goes, instead of into events: bytes, as they arrive. */
+  readonly onStdout?: (bytes: Uint8Array) => void | Promise<void>;
+  /** Whether nothing of it goes into events: a look, not the step itself. */
+  readonly silent?: boolean;
+}
+
+/** What running a command needs of its run. */
+export interface CommandContext {
+  readonly host: string;
+  readonly signal: AbortSignal;
+  emit(event: RunEvent): Promise<void>;
+  readonly questions?: Questions | undefined;
+}
+
+/** Runs a command of a step and tells its output as events. Rejects when it could not be started. */
+export async function runCommand(
+  host: JobHost,
+  remote: RemoteCommand,
+  step: string,
+  context: CommandContext,
+): Promise<Attempt> {
+  const { env, cwd, timeoutMs, user, input } = remote;
+  const { signal, emit } = context;
+  const marks = user && userMarks();
+  const gate = user && marks && new UserGate(user, marks);
+  const options = { timeoutMs, signal };
+  const process = user && marks
+    ? await host.spawn(asUser(user, { ...remote, readsInput: input !== undefined }, marks), options)
+    : await host.spawn(remote.command, { env, cwd, ...options });
+  const feeding = new Input(process);
+  // A command that reads its input must see its end, not wait for us. Behind sudo, the password comes first.
+  if (!gate) feeding.finish(input);
+  let bytes = 0;
+  let said = "";
+  let refused: unknown;
+  const tell = async (stream: "stdout" | "stderr", text: string) => {
+    if (text === "" || remote.silent) return;
+    if (stream === "stderr") said = (said + text).slice(-500);
+    await emit({ type: "step-output", atMs: Date.now(), host: context.host, step, stream, text });
+  };
+  const become = async (text: string) => {
+    const { text: own, act } = gate!.push(text);
+    if (act === "begun") feeding.finish(input);
+    if (act === "refused") {
+      refused = passwordRefused(user!, host.where);
+      feeding.finish();
+    }
+    if (act === "send-password") {
+      try {
+        const password = await context.questions?.password(user!, signal);
+        feeding.send(new TextEncoder().encode(`${password ?? ""}\n`));
+      } catch (error) {
+        refused = error;
+        feeding.finish();
+      }
+    }
+    await tell("stderr", own);
+  };
+  const pump = async (stream: "stdout" | "stderr") => {
+    const decoder = new TextDecoder();
+    for await (const chunk of process[stream]) {
+      bytes += chunk.byteLength;
+      if (stream === "stdout" && remote.onStdout) {
+        await remote.onStdout(chunk);
+        continue;
+      }
+      const text = decoder.decode(chunk, { stream: true });
+      if (stream === "stderr" && gate) await become(text);
+      else await tell(stream, text);
+    }
+    await tell(stream, decoder.decode());
+    if (stream === "stderr" && gate && !gate.begun) await tell(stream, gate.end());
+  };
+  const pumped = await Promise.allSettled([pump("stdout"), pump("stderr")]);
+  const status = await process.status;
+  feeding.drop();
+  const { outcome, code, timedOut = false, error } = status;
+  const ended = {
+    outcome,
+    code,
+    signal: status.signal,
+    timedOut,
+    bytes,
+    ...(error === undefined ? {} : { error: errorInfo(error) }),
+  };
+  // What `sudo` or `su` said when they gave up is no end of the command: that never began.
+  if (refused !== undefined) {
+    return { ...ended, status: signal.aborted ? "interrupted" : "failed", error: errorInfo(refused) };
+  }
+  if (gate && !gate.begun && outcome === "exited" && user) {
+    const parts = passwordRefused(user, host.where);
+    const why = said.trim().split("\n").at(-1) ?? "";
+    const message = why === ""
+      ? `${parts.what}: ${host.where}: exit status ${code}`
+      : `${parts.what}: ${host.where}: ${why}`;
+    return { ...ended, status: "failed", error: { code: "user-failed", message } };
+  }
+  if (outcome === "not-started") return { ...ended, status: "not-started" };
+  if (signal.aborted && !status.success) return { ...ended, status: "interrupted" };
+  if (outcome === "unknown") return { ...ended, status: "unknown" };
+  if (status.success && pumped.some((one) => one.status === "rejected")) {
+    const lost = pumped.find((one) => one.status === "rejected")?.reason;
+    const message = remote.onStdout && lost instanceof Error ? lost.message : "its output was cut off";
+    return { ...ended, status: "failed", error: { code: "output-lost", message } };
+  }
+  return { ...ended, status: status.success && !timedOut ? "ok" : "failed" };
+}
+
+/** The standard input of a command; one that ends without reading everything is no failure. */
+class Input {
+  readonly #process: JobProcess;
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #finished = false;
+
+  constructor(process: JobProcess) {
+    this.#process = process;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#finished) return;
+    this.#writer ??= this.#process.stdin.getWriter();
+    this.#writer.write(bytes).catch(() => {/* it has ended already */});
+  }
+
+  finish(bytes?: Uint8Array): void {
+    if (this.#finished) return;
+    if (bytes && bytes.byteLength > 0) this.send(bytes);
+    this.#finished = true;
+    const closed = this.#writer ? this.#writer.close() : this.#process.stdin.close();
+    closed.catch(() => {/* it has ended already */});
+  }
+
+  /** The command has ended: nobody reads any more. */
+  drop(): void {
+    this.finish();
+  }
+}
