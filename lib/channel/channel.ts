@@ -188,6 +188,7 @@ export class Channel {
     if (data.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
       this.#writes.push({ data, extendedType, done, failed });
+      this.#probeSending();
       this.#owner.wake(this);
     });
   }
@@ -264,8 +265,13 @@ export class Channel {
     this.#sentInARow = (now - this.#lastSentAt > PAUSE_MS ? 0 : this.#sentInARow) + length;
     this.#lastSentAt = now;
     this.#sending.sent(length);
+    this.#probeSending();
+  }
+
+  /** A probe behind what was sent where one is due, or where nothing else would ever let us go on. */
+  #probeSending(): void {
     const stuck = this.#writes.length > 0 && this.#sending.room <= 0 && !this.#sending.awaitsAnswer;
-    if (!stuck && !this.#sending.wantsProbe) return;
+    if (this.#state !== "open" || !(stuck || this.#sending.wantsProbe)) return;
     this.#sending.probed();
     this.#probeTimer ??= setTimeout(() => {
       this.#sending.giveUp();
@@ -275,6 +281,7 @@ export class Channel {
       this.#stopProbeTimer();
       this.#sending.answered();
       if (this.sendable) this.#owner.wake(this);
+      else this.#probeSending();
     });
   }
 
@@ -293,8 +300,8 @@ export class Channel {
   sendNext(): void {
     const write = this.#writes[0];
     if (write === undefined || !this.sendable) return;
-    const room = Math.min(this.#sendWindow, this.#sending.room);
-    const length = Math.min(write.data.length, room, this.#sendMaxPacket, MAX_SEND_BYTES);
+    const { room } = this.#sending;
+    const length = Math.min(write.data.length, this.#sendWindow, room, this.#sendMaxPacket, MAX_SEND_BYTES);
     const part = write.data.subarray(0, length);
     this.#sendWindow -= length;
     this.#owner.send(

@@ -7,8 +7,8 @@ export const MAX_RECEIVE_WINDOW_BYTES = 32 * 1024 * 1024;
 /** A round is not begun for less: a short command's output is over before anything could be learnt from it. */
 const PROBE_AFTER_BYTES = 128 * 1024;
 
-/** Adjust messages for less than this make a sender cut its data into crumbs. */
-const MIN_STEP_BYTES = 16 * 1024;
+/** A sender cuts its data as it is granted: for less than this, into crumbs. */
+const MIN_STEP_BYTES = 4 * 1024;
 
 /** A reader that leaves half of its window unread for so long is not keeping up. */
 const BEHIND_MS = 200;

@@ -13,9 +13,12 @@ const PROBE_AFTER_BYTES = 256 * 1024;
 /** So many probes are under way with a full window, and none is worth less than this. */
 const PROBES_PER_WINDOW = 16;
 const MIN_PROBE_BYTES = 32 * 1024;
+const MIN_PROBES_PER_WINDOW = 4;
 
-/** Room for less than this is none: crumbs cost a packet each. */
-const MIN_ROOM_BYTES = 8 * 1024;
+/** A packet is no more than a part of the window: on a slow way, a large one delays the others. */
+const MAX_PACKET_BYTES = 32 * 1024;
+const MIN_PACKET_BYTES = 4 * 1024;
+const PACKETS_PER_WINDOW = 8;
 
 interface Probe {
   readonly sentBytes: number;
@@ -47,11 +50,16 @@ export class SendWindow {
     this.#size = new WindowSize(roundTrip, Math.min(bytes, INITIAL_BYTES), MAX_BYTES);
   }
 
-  /** Bytes that may be sent now. */
+  get #packetBytes(): number {
+    const part = Math.floor(this.#size.bytes / PACKETS_PER_WINDOW);
+    return Math.min(Math.max(part, MIN_PACKET_BYTES), MAX_PACKET_BYTES);
+  }
+
+  /** Bytes that one message may have now; 0: none may be sent. */
   get room(): number {
     if (this.#unlimited) return Infinity;
     const room = this.#size.bytes - (this.#sent - this.#confirmed);
-    if (room >= MIN_ROOM_BYTES || this.#sent === this.#confirmed) return room;
+    if (room >= MIN_PACKET_BYTES || this.#sent === this.#confirmed) return Math.min(room, this.#packetBytes);
     this.#limited = true;
     return 0;
   }
@@ -79,7 +87,9 @@ export class SendWindow {
   get wantsProbe(): boolean {
     if (this.#unlimited || this.#sent < PROBE_AFTER_BYTES) return false;
     const since = this.#sent - this.#probedAt;
-    return since >= Math.max(MIN_PROBE_BYTES, this.#size.bytes / PROBES_PER_WINDOW);
+    const { bytes } = this.#size;
+    const least = Math.min(MIN_PROBE_BYTES, bytes / MIN_PROBES_PER_WINDOW);
+    return since >= Math.max(least, bytes / PROBES_PER_WINDOW);
   }
 
   /** A probe is on its way. */

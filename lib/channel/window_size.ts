@@ -14,6 +14,13 @@ const STEP = 1.125;
 /** The best rate of so many rounds counts: one that was short by chance must not make the window smaller. */
 const RATES = 8;
 
+/**
+ * What passed at the best sustained rate of the last 5 to 10 seconds stays allowed, without any queue: a busy machine
+ * that answers late all the time must not starve a way that is as wide as before.
+ */
+const SUSTAINED_MS = 5_000;
+const SMOOTHING = 0.25;
+
 /** With half of the window under way for two rounds, what the second one takes is the bare way. */
 const DRAIN_ROUNDS = 2;
 
@@ -37,6 +44,8 @@ export class WindowSize {
   readonly #roundTrip: RoundTrip;
   readonly #maxBytes: number;
   readonly #rates: number[] = [];
+  #rate: number | undefined;
+  #sustained = { sinceMs: -Infinity, best: 0, before: 0 };
   #bytes: number;
   #startingUp = true;
   #rounds = 0;
@@ -50,7 +59,7 @@ export class WindowSize {
 
   /** What may be under way now. */
   get bytes(): number {
-    return this.#draining > 0 ? Math.max(MIN_WINDOW_BYTES, this.#bytes / 2) : this.#bytes;
+    return this.draining ? Math.max(MIN_WINDOW_BYTES, this.#bytes / 2) : this.#bytes;
   }
 
   /** Rounds that were looked at. */
@@ -58,11 +67,18 @@ export class WindowSize {
     return this.#rounds;
   }
 
+  /** Whether only half is allowed for the moment, to see the bare way. */
+  get draining(): boolean {
+    return this.#draining > 0;
+  }
+
   /** Begins anew at `bytes`. */
   reset(bytes: number): void {
     this.#bytes = bytes;
     this.#startingUp = true;
     this.#rates.length = 0;
+    this.#rate = undefined;
+    this.#sustained = { sinceMs: -Infinity, best: 0, before: 0 };
   }
 
   /** Learns from a round. */
@@ -76,14 +92,29 @@ export class WindowSize {
     if (!limited) return;
     const minMs = this.#roundTrip.minMs ?? rttMs;
     const queueMs = Math.min(Math.max(minMs * QUEUE_PART, MIN_QUEUE_MS), MAX_QUEUE_MS);
-    this.#rates.push(bytes / Math.max(ms, 0.01));
-    if (this.#rates.length > RATES) this.#rates.shift();
-    if (rttMs < minMs + queueMs) return this.#set(this.#bytes * (this.#startingUp ? 2 : STEP));
-    const pipe = Math.max(...this.#rates) * (minMs + queueMs);
-    this.#set(this.#startingUp ? pipe : Math.max(this.#bytes / STEP, pipe));
+    this.#note(bytes / Math.max(ms, 0.01));
+    const rate = Math.max(...this.#rates);
+    if (rttMs < minMs + queueMs) {
+      if (this.#startingUp) return this.#set(this.#bytes * 2);
+      // A step beyond twice the queue that is wanted would be one too far.
+      return this.#set(Math.max(this.#bytes, Math.min(this.#bytes * STEP, rate * (minMs + 2 * queueMs))));
+    }
+    const pipe = rate * (minMs + queueMs);
+    const { best, before } = this.#sustained;
+    this.#set(this.#startingUp ? pipe : Math.max(this.#bytes / STEP, pipe, Math.max(best, before) * minMs));
     this.#startingUp = false;
     this.#roundTrip.pipeBytes = this.#bytes;
     if (this.#roundTrip.stale) this.#draining = DRAIN_ROUNDS;
+  }
+
+  #note(rate: number): void {
+    this.#rates.push(rate);
+    if (this.#rates.length > RATES) this.#rates.shift();
+    this.#rate = this.#rate === undefined ? rate : this.#rate + (rate - this.#rate) * SMOOTHING;
+    const { sinceMs, best } = this.#sustained;
+    const now = this.#roundTrip.now();
+    if (now - sinceMs > SUSTAINED_MS) this.#sustained = { sinceMs: now, best: this.#rate, before: best };
+    else this.#sustained.best = Math.max(best, this.#rate);
   }
 
   #set(bytes: number): void {
