@@ -1,5 +1,4 @@
 import { formatDuration } from "../base/format_duration.ts";
-import { redactor } from "../base/redact.ts";
 import { green, red, yellow } from "../deps/std_colors.ts";
 import type { StepDiff } from "../job/diff.ts";
 import { forecast, type ForecastOptions, type HostForecast, type StepForecast } from "../job/dry_run.ts";
@@ -10,6 +9,7 @@ import {
   type PlannedHost,
   type PlannedStep,
 } from "../job/planned.ts";
+import { Redactor } from "../job/redactor.ts";
 import { plainText } from "../report/plain_text.ts";
 import type { CommandLine, OptionSpec } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
@@ -35,7 +35,8 @@ export interface ShowOptions extends Omit<ForecastOptions, "checkGuards" | "diff
 /** Shows what a run of the plan would do; the exit status is 4 where a host that had to be asked was not reached. */
 export async function showForecast(plan: Plan, line: CommandLine, options: ShowOptions): Promise<number> {
   const output = outputOf(options.command, line);
-  const redact = redactor(plan.secrets ?? []);
+  const redactor = new Redactor(plan.secrets);
+  const redact = (text: string) => redactor.text(text);
   const asked = { ...options, checkGuards: line.flag("check-guards"), diff: line.flag("diff"), redact };
   const byHost = new Map(plan.hosts.map((host) => [host.host, host]));
   let unreached = false;

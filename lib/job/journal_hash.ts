@@ -36,22 +36,24 @@ export async function hashInputs(plan: Plan, directory: string): Promise<HashOf>
     files.set(path, known);
     return known;
   };
-  await Promise.all(plan.hosts.flatMap(({ host, steps, scope }) =>
-    actionsOf(steps).map(async (action) => {
-      // What scripts and templates take along is in the plan itself.
-      const path = action.kind === "copy" ? action.from : undefined;
-      const input = Object.entries(action).filter(([name]) => !notInput.has(name));
-      // What the run itself fills in comes from the host's variables.
-      const isLate = action.late === true || action.when !== undefined || action.whenCalls !== undefined;
-      const text = JSON.stringify([input, isLate ? scope : undefined], (_, value: unknown) =>
-        typeof value === "function" ? `${value}` : value) +
-        (path === undefined ? "" : `\n${await fileOf(path)}`);
-      // Most steps are the same on every host.
-      const known = hashes.get(text) ?? hash(text);
-      hashes.set(text, known);
-      found.set(`${host}\0${action.step}`, await known);
-    })
-  ));
+  await Promise.all(
+    plan.hosts.flatMap(({ host, steps, finally: last, scope }) =>
+      actionsOf([...steps, ...last ?? []]).map(async (action) => {
+        // What scripts and templates take along is in the plan itself.
+        const path = action.kind === "copy" ? action.from : undefined;
+        const input = Object.entries(action).filter(([name]) => !notInput.has(name));
+        // What the run itself fills in comes from the host's variables.
+        const isLate = action.late === true || action.when !== undefined || action.whenCalls !== undefined;
+        const text = JSON.stringify([input, isLate ? scope : undefined], (_, value: unknown) =>
+          typeof value === "function" ? `${value}` : value) +
+          (path === undefined ? "" : `\n${await fileOf(path)}`);
+        // Most steps are the same on every host.
+        const known = hashes.get(text) ?? hash(text);
+        hashes.set(text, known);
+        found.set(`${host}\0${action.step}`, await known);
+      })
+    ),
+  );
   return (host, step) => found.get(`${host}\0${step}`) ?? "";
 }
 

@@ -2,15 +2,24 @@ import type { RunEvent, StepEndEvent } from "../base/run_event.ts";
 import type { RunJournal } from "./journal.ts";
 import type { HashOf } from "./journal_hash.ts";
 import type { JournalState, StepKnowledge } from "./journal_record.ts";
-import type { Plan, PlannedAction, PlannedHost } from "./planned.ts";
+import { actionsOf, type Plan, type PlannedAction, type PlannedHost, type PlannedStep } from "./planned.ts";
 
 /** What a step that may or may not have run comes to: it fails its host, or is run again. */
 export type DoubtPolicy = "fail" | "retry";
 
 /** What an earlier sitting of the run means for a step; undefined where it is simply to be run. */
 export type Settlement =
-  | { readonly kind: "done"; readonly reason: string; readonly registered: unknown }
-  | { readonly kind: "doubtful"; readonly why: string };
+  | {
+    readonly kind: "done";
+    readonly reason: string;
+    /** What it registered; undefined where nothing was kept. */
+    readonly registered: unknown;
+    /** It was not needed then. */
+    readonly skipped: boolean;
+  }
+  | { readonly kind: "doubtful"; readonly why: string }
+  /** It needs what an earlier step registered, and the journal does not have that. */
+  | { readonly kind: "refused"; readonly why: string };
 
 /** What a run needs of its journal; steps go by it without knowing about files. */
 export interface StepLedger {
@@ -95,8 +104,8 @@ export class RunLedger implements StepLedger {
 
   #ended(event: StepEndEvent): void {
     const { atMs, host, step, status, outcome, code, signal } = event;
-    // The doubt is what is known, and stays.
-    if (this.settled(host, step)?.kind === "doubtful") return;
+    // The doubt is what is known, and stays; and what was refused has not begun.
+    if (this.settled(host, step) !== undefined) return;
     const registered = this.#values.get(keyOf(host, step));
     this.#values.delete(keyOf(host, step));
     this.#journal.append({
@@ -147,24 +156,31 @@ export function remainderOf(
     const ended = state.hosts.get(host.host);
     if (scope === "failed" && ended !== "failed" && ended !== "unreachable") return false;
     const known = trusted(state, host.host);
-    let open = false;
     let changed = false;
-    for (const step of host.steps) {
-      let changedHere = false;
-      for (const action of step.kind === "parallel" ? step.steps : [step]) {
-        const before = known.get(action.step);
-        if (before !== undefined && before.hash !== hashOf(host.host, action.step)) changedHere = true;
-        const settlement = changed || changedHere || before === undefined
-          ? undefined
-          : settle(action, before, state.run.id, policy);
-        if (settlement?.kind !== "done") open = true;
-        if (settlement) decisions.set(keyOf(host.host, action.step), settlement);
-        if (settlement?.kind === "doubtful") {
-          doubtful.push({ host: host.host, step: action.step, title: action.title });
+    /** Whether something of these steps is left to do. */
+    const decide = (steps: readonly PlannedStep[]): boolean => {
+      let open = false;
+      for (const step of steps) {
+        let changedHere = false;
+        for (const action of step.kind === "parallel" ? step.steps : [step]) {
+          const before = known.get(action.step);
+          if (before !== undefined && before.hash !== hashOf(host.host, action.step)) changedHere = true;
+          const settlement = changed || changedHere || before === undefined
+            ? undefined
+            : settle(action, before, state.run.id, policy);
+          if (settlement?.kind !== "done") open = true;
+          if (settlement) decisions.set(keyOf(host.host, action.step), settlement);
+          if (settlement?.kind === "doubtful") {
+            doubtful.push({ host: host.host, step: action.step, title: action.title });
+          }
         }
+        changed ||= changedHere;
       }
-      changed ||= changedHere;
-    }
+      return open;
+    };
+    // What is done last is done again behind whatever is done now.
+    const open = decide(host.steps) || decide(host.finally ?? []);
+    if (open) keepValues(host, decisions, state.run.id);
     return open;
   };
   return {
@@ -172,6 +188,44 @@ export function remainderOf(
     settled: (host, step) => decisions.get(keyOf(host, step)),
     doubtful,
   };
+}
+
+/**
+ * Steps that are done and whose registered value the journal does not have: it was secret, or too large. Where a step
+ * that is left needs it, the first one is run again if that does no harm, and else the second refused.
+ */
+function keepValues(host: PlannedHost, decisions: Map<string, Settlement>, run: string): void {
+  const actions = actionsOf([...host.steps, ...host.finally ?? []]);
+  for (const [index, action] of actions.entries()) {
+    const key = keyOf(host.host, action.step);
+    const settlement = decisions.get(key);
+    const { register } = action;
+    if (register === undefined || settlement?.kind !== "done" || settlement.registered !== undefined) {
+      continue;
+    }
+    // A skipped one has registered that it was skipped, and does so again; a question is asked again.
+    if (settlement.skipped || action.kind === "prompt") continue;
+    const needing = actions.slice(index + 1).filter((later) =>
+      decisions.get(keyOf(host.host, later.step))?.kind !== "done" && speaksOf(later, register)
+    );
+    if (needing.length === 0) continue;
+    if (isRepeatable(action)) {
+      decisions.delete(key);
+      continue;
+    }
+    const why =
+      `it needs ${register}, which step ${action.step} registered in run ${run}, and a journal keeps no ` +
+      "value that is secret or large; run the task anew";
+    for (const { step } of needing) decisions.set(keyOf(host.host, step), { kind: "refused", why });
+  }
+}
+
+/** Whether a step's text, or a function of it, may look at a registered name. */
+function speaksOf(action: PlannedAction, name: string): boolean {
+  if (action.whenCalls !== undefined || ("commandCall" in action && action.commandCall !== undefined)) {
+    return true;
+  }
+  return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(JSON.stringify({ ...action, scope: undefined }));
 }
 
 function settle(
@@ -184,6 +238,7 @@ function settle(
     kind: "done",
     reason: `${how} in run ${run}`,
     registered: before.registered,
+    skipped: before.status === "skipped",
   });
   switch (before.status) {
     case "ok":

@@ -61,7 +61,7 @@ Deno.test("plan tells what would be skipped and why, and contacts nobody", async
   assertEquals([code, stderr], [0, ""]);
   assertStringIncludes(stdout, "  1 exec echo made > made\n    [skipped where made exists]\n");
   assertStringIncludes(stdout, "  6 exec never\n    skipped: when: port > 100 is false\n");
-  assertStringIncludes(stdout, "  7 exec echo ********\n");
+  assertStringIncludes(stdout, "  7 exec echo ***\n");
   assertEquals([made.sshd.connections(), remoteFiles(made)], [0, []]);
 });
 
@@ -101,7 +101,7 @@ Deno.test("dry run shows as a unified diff what copies and templates would chang
   const plain = stdout.split("\n").map((line) => line.trim()).join("\n");
   assertStringIncludes(
     plain,
-    "--- site.conf\n+++ site.conf\n@@ -1,2 +1,2 @@\n-listen 79\n-password old\n+listen 80\n+password ********\n",
+    "--- site.conf\n+++ site.conf\n@@ -1,2 +1,2 @@\n-listen 79\n-password old\n+listen 80\n+password ***\n",
   );
   assertStringIncludes(plain, "@@ -1,2 +1,2 @@\n-<h1>Old</h1>\n+<h1>New</h1>\nsame\n");
   assertStringIncludes(plain, "app/logo.png: binary, and differs\n");
@@ -136,7 +136,7 @@ Deno.test("plan that was to ask a host it cannot reach says so, tells the rest, 
   const { code, stdout } = await made.run(args, { cwd: made.home.path });
   assertEquals(code, 4);
   assertStringIncludes(stdout, "  not asked: ");
-  assertStringIncludes(stdout, "  7 exec echo ********\n");
+  assertStringIncludes(stdout, "  7 exec echo ***\n");
 });
 
 Deno.test("dry run of a resumed run leaves out what is done", async () => {

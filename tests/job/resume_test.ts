@@ -198,6 +198,89 @@ Deno.test("steps of a parallel group are each known by themselves", async () => 
   assertEquals(sittings.taken(), ["a: three", "a: two"]);
 });
 
+const finishing = { hosts: ["a"], steps: [{ exec: "one" }, { exec: "two" }], finally: [{ exec: "tidy" }] };
+
+Deno.test("what is done last is done again when something before it is", async () => {
+  await using sittings = await Sittings.make();
+  await sittings.run(finishing, (_, { command }) => ({ code: command === "two" ? 1 : 0 }));
+  assertEquals(sittings.taken(), ["a: one", "a: tidy", "a: two"]);
+  await sittings.resume(finishing);
+  assertEquals(sittings.taken(), ["a: tidy", "a: two"]);
+  await sittings.resume(finishing);
+  assertEquals(sittings.taken(), []);
+});
+
+Deno.test("what is done last is all that is left where it failed alone", async () => {
+  await using sittings = await Sittings.make();
+  await sittings.run(finishing, (_, { command }) => ({ code: command === "tidy" ? 1 : 0 }));
+  sittings.taken();
+  await sittings.resume(finishing);
+  assertEquals(sittings.taken(), ["a: tidy"]);
+});
+
+Deno.test("failure that is ignored is not repeated", async () => {
+  await using sittings = await Sittings.make();
+  const job = { hosts: ["a"], steps: [{ exec: "one", ignoreErrors: true }, { exec: "two" }] };
+  await sittings.run(job, () => ({ code: 1 }));
+  sittings.taken();
+  await sittings.resume(job);
+  assertEquals(sittings.taken(), ["a: two"]);
+});
+
+/** A job whose second step speaks of what the first one wrote. */
+function registering(extra: Record<string, unknown> = {}) {
+  const steps = [{ exec: "version", register: "version", ...extra }, { exec: "use {{ version.stdout }}" }];
+  return { hosts: ["a"], steps };
+}
+
+function versions(code: number): Answers {
+  return (_, { command }) => command === "version" ? { stdout: "1.2\n" } : { code };
+}
+
+Deno.test("value that a step registered is there again when the run is resumed", async () => {
+  await using sittings = await Sittings.make();
+  await sittings.run(registering(), versions(1));
+  assertEquals(sittings.taken(), ["a: use 1.2", "a: version"]);
+  const events = await sittings.resume(registering());
+  assertEquals([sittings.taken(), statuses(events)], [["a: use 1.2"], { a: "ok" }]);
+});
+
+Deno.test("secret value is in no journal, and the step that needs it is refused when the run is resumed", async () => {
+  await using sittings = await Sittings.make();
+  const job = registering({ secret: true });
+  await sittings.run(job, versions(1));
+  const text = await Deno.readTextFile(`${sittings.directory}/${sittings.id}.jsonl`);
+  assertEquals(text.includes("1.2"), false);
+  sittings.taken();
+  const events = await sittings.resume(job);
+  assertEquals([sittings.taken(), statuses(events)], [[], { a: "failed" }]);
+  const end = events.find((event) => event.type === "step-end");
+  assertEquals([end?.error?.code, end?.outcome], ["value-not-kept", "not-started"]);
+  assert(end?.error?.message.includes("run the task anew"));
+});
+
+Deno.test("secret value is fetched again by a step with a guard when the run is resumed", async () => {
+  await using sittings = await Sittings.make();
+  const job = registering({ secret: true, creates: "/nowhere" });
+  const guarded = (code: number): Answers => (host, call) =>
+    call.command.startsWith("test -e") ? { code: 1 } : versions(code)(host, call);
+  await sittings.run(job, guarded(1));
+  sittings.taken();
+  await sittings.resume(job, guarded(0));
+  assertEquals(sittings.taken().filter((one) => !one.includes("test -e")), ["a: use 1.2", "a: version"]);
+});
+
+Deno.test("output with a secret variable in it is not kept as a value", async () => {
+  await using sittings = await Sittings.make();
+  const vars = { token: { value: "hunter2", secret: true } };
+  await sittings.run({ ...registering(), vars }, (_, { command }) => ({
+    stdout: "it is hunter2",
+    code: command === "version" ? 0 : 1,
+  }));
+  const text = await Deno.readTextFile(`${sittings.directory}/${sittings.id}.jsonl`);
+  assertEquals(text.includes("hunter2"), false);
+});
+
 Deno.test("steps that were sent together and never came to their turn run when resumed", async () => {
   await using sittings = await Sittings.make();
   const { makePlan } = await import("../../lib/job/make_plan.ts");
