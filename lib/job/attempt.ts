@@ -49,8 +49,11 @@ export function fromError(error: unknown, action: PlannedAction, signal: AbortSi
   const outcome = error instanceof CarpoolError ? error.outcome ?? null : null;
   const attempt = { outcome, code: null, signal: null, timedOut: false, bytes: 0, error: errorInfo(error) };
   if (signal.aborted) {
+    // A command's end is told by its status: what is thrown with the signal's own reason came before its beginning.
+    const unbegun = error === signal.reason && (action.kind === "exec" || action.kind === "script");
     return {
       ...attempt,
+      outcome: unbegun ? "not-started" : outcome,
       status: "interrupted",
       error: { code: "interrupted", message: "stopped from here" },
     };
