@@ -34,7 +34,12 @@ export interface Decision {
   readonly directories: readonly NewDirectory[];
   readonly symlinks: readonly LocalSymlink[];
   /** Files whose contents are right, and whose mode or time is not. */
-  readonly touched: readonly { readonly path: string; readonly mode?: number; readonly time?: number }[];
+  readonly touched: readonly {
+    readonly file: LocalEntry;
+    readonly path: string;
+    readonly mode?: number;
+    readonly time?: number;
+  }[];
 }
 
 /**
@@ -67,7 +72,7 @@ export async function decide(
   }
 
   const files: LocalEntry[] = [];
-  const touched: { path: string; mode?: number; time?: number }[] = [];
+  const touched: { file: LocalEntry; path: string; mode?: number; time?: number }[] = [];
   const moved = new Set<LocalEntry>();
   for (const file of tree.files) if (isDirectory(records.get(at(file)))) return undefined;
   await run.each(tree.files, HASHES_AT_ONCE, async (file) => {
@@ -83,9 +88,8 @@ export async function decide(
     const other = ((there!.mode ^ mode) & (run.options.specialBits ? 0o7777 : 0o777)) !== 0;
     const later = time !== undefined && time !== there!.mtime;
     if (other || later) {
-      touched.push({ path, mode: other ? mode : undefined, time: later ? time : undefined });
-    }
-    run.skip(file.relative, file.info.size);
+      touched.push({ file, path, mode: other ? mode : undefined, time: later ? time : undefined });
+    } else run.skip(file.relative, file.info.size);
   });
   for (const file of tree.files) if (moved.has(file)) files.push(file);
 

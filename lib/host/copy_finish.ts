@@ -7,6 +7,7 @@ const MAX_LINE_BYTES = 48 * 1024;
 export class FinishScript {
   readonly #lines: string[] = ["e=0"];
   readonly #moves = new Map<string, string[]>();
+  readonly #times: string[] = [];
   readonly #modes: { readonly mode: number; readonly paths: string[] }[] = [];
 
   /** Moves `path` of what was unpacked to the same path here; several to one directory at once. */
@@ -31,10 +32,10 @@ export class FinishScript {
     else this.#modes.push({ mode, paths: [path] });
   }
 
-  /** Sets a modification time, in seconds since 1970. */
+  /** Sets a modification time, after all moves, in seconds since 1970. */
   time(path: string, seconds: number): void {
     const stamp = new Date(seconds * 1000).toISOString().replace(/\D/g, "").slice(0, 14);
-    this.#lines.push(
+    this.#times.push(
       `TZ=UTC0 touch -c -t ${stamp.slice(0, 12)}.${stamp.slice(12)} ${quote(`./${path}`)} || e=77`,
     );
   }
@@ -46,6 +47,7 @@ export class FinishScript {
         lines.push(`mv -f ${words} ${quote(`./${directory}`)} || e=78`);
       }
     }
+    lines.push(...this.#times);
     for (const { mode, paths } of this.#modes) {
       for (const words of lots(paths.map((path) => quote(`./${path}`)))) {
         lines.push(`chmod ${mode.toString(8)} ${words} || e=79`);

@@ -12,6 +12,7 @@ import type { CopyShell } from "./copy_shell.ts";
 import { SmallFiles } from "./copy_small_files.ts";
 import type { LocalEntry, LocalTree } from "./local_tree.ts";
 import { TarSender } from "./tar_sender.ts";
+import type { TarEntry } from "./tar_writer.ts";
 
 /** Larger files go by SFTP: there they can go on after a break, and over several channels. */
 export const STREAM_FILE_BYTES = 4 * 1024 * 1024;
@@ -91,14 +92,9 @@ export async function streamToHost(
     const at = (entry: LocalEntry) => single ? lastName(top) : entry.relative;
     const decision = await decide(run, tree, { ...greeting, records, hashes: state.hashes }, at);
     if (decision === undefined) return undefined;
-    return await send(run, peer, {
-      decision,
-      at,
-      top,
-      contents,
-      ...stream,
-      isNew: !greeting.there && !single,
-    });
+    const isNew = !greeting.there && !single;
+    const base = isNew ? `${lastName(top)}/` : "";
+    return await send(run, peer, { decision, at, top, contents, ...stream, isNew, base });
   } finally {
     await shell.stop();
   }
@@ -118,6 +114,8 @@ interface SendRequest extends OpenStream {
   readonly contents: SmallFiles;
   /** Whether the top itself is new: then all of it takes its place at once. */
   readonly isNew: boolean;
+  /** What comes before a path relative to the top, where `finish` runs. */
+  readonly base: string;
 }
 
 async function openStream(
@@ -195,7 +193,6 @@ async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise
     }
   }
   const finish = new FinishScript();
-  const base = request.isNew ? `${lastName(top)}/` : "";
   if (request.isNew) finish.moveAll(lastName(top));
   for (const { path, mode, time } of decision.touched) {
     if (time !== undefined) finish.time(path, time);
@@ -204,7 +201,7 @@ async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise
   const directories = decision.directories.toReversed();
   for (const { entry, mode } of directories) {
     if (whileFilled(mode) !== mode && !filledLater.has(entry.relative)) {
-      finish.mode(base + entry.relative, mode);
+      finish.mode(request.base + entry.relative, mode);
     }
   }
   const { symlinks, touched } = decision;
@@ -212,6 +209,7 @@ async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise
     if (!await sendStream(run, request, finish, first, true)) return undefined;
     run.directories += directories.length;
     run.symlinks += symlinks.length;
+    for (const { file } of touched) run.skip(file.relative, file.info.size);
   }
   run.directories += request.greeting.made ? 1 : 0;
   let whole = true;
@@ -243,11 +241,15 @@ async function sendStream(
   const moves = (path: string) => !fresh.has(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
   const tar = new TarSender((data) => shell.write(data));
   const name = (path: string) => path === "" ? "n" : `n/${path}`;
+  const directoryEntry = (entry: LocalEntry, mode: number): TarEntry => {
+    const mtime = seconds(entry.info.mtime) ?? 0;
+    return { name: name(entry.relative), kind: "directory", mode: whileFilled(mode), mtime };
+  };
   const placed: { readonly path: string; readonly size: number }[] = [];
   contents.expect(files);
   try {
     for (const { entry, mode, inNew } of directories) {
-      await tar.add({ name: name(entry.relative), kind: "directory", mode: whileFilled(mode), mtime: 0 });
+      await tar.add(directoryEntry(entry, mode));
       if (!inNew && !request.isNew) finish.move(entry.relative);
     }
     for (const file of files) {
@@ -271,10 +273,19 @@ async function sendStream(
       await tar.add({ name: name(link.relative), kind: "symlink", mode: 0o777, mtime, target: link.target });
       if (moves(link.relative)) finish.move(link.relative);
     }
-    // Again, with their times: filling them has changed those, and busybox's tar sets them at once.
+    // Again: filling them has changed their times, which busybox's tar sets at once.
     for (const { entry, mode } of directories.toReversed()) {
-      const mtime = seconds(entry.info.mtime) ?? 0;
-      await tar.add({ name: name(entry.relative), kind: "directory", mode: whileFilled(mode), mtime });
+      await tar.add(directoryEntry(entry, mode));
+    }
+    // GNU's tar makes symlinks that lead upwards last of all, which changes their directory once more.
+    const linked = new Set(
+      decision.symlinks.map(({ relative }) => relative.slice(0, Math.max(0, relative.lastIndexOf("/")))),
+    );
+    for (const { entry } of directories) {
+      const mtime = seconds(entry.info.mtime);
+      if (linked.has(entry.relative) && mtime !== undefined) {
+        finish.time(request.base + entry.relative, mtime);
+      }
     }
     const text = new TextEncoder().encode(finish.toString());
     await tar.add({ name: "finish", kind: "file", mode: 0o600, mtime: 0 }, text);
