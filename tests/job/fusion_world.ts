@@ -1,6 +1,7 @@
 /** A real sshd for jobs whose steps travel together, and whatever shell it takes. */
-import { dirname } from "@std/path";
+import { basename, join } from "@std/path";
 import type { RunEvent } from "../../lib/base/run_event.ts";
+import { type EmulatedLink, emulateLink } from "../../lib/emulator/emulated_link.ts";
 import { connect } from "../../lib/host/connect.ts";
 import { checkJob } from "../../lib/job/check.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
@@ -9,7 +10,7 @@ import { planJob } from "../../lib/job/plan.ts";
 import { runPlan } from "../../lib/job/run.ts";
 import type { RunPlanOptions, RunResult } from "../../lib/job/run_all.ts";
 import { shell, type ShellName } from "../support/shells.ts";
-import { type LoginShell, type Sshd, type SshdOptions, startSshd } from "../support/sshd.ts";
+import { type Sshd, type SshdOptions, startSshd } from "../support/sshd.ts";
 
 /** A run with everything that it told. */
 export interface ToldRun {
@@ -19,29 +20,50 @@ export interface ToldRun {
 
 export class FusionWorld implements AsyncDisposable {
   readonly sshd: Sshd;
+  /** Between here and the host; undefined unless asked for. */
+  readonly link: EmulatedLink | undefined;
+  readonly #configFile: string;
 
-  private constructor(sshd: Sshd) {
+  private constructor(sshd: Sshd, link: EmulatedLink | undefined, configFile: string) {
     this.sshd = sshd;
+    this.link = link;
+    this.#configFile = configFile;
   }
 
-  /** `sh`: which shell the host's `sh` is; default: the system's. */
+  /** `login`: the account's shell; `sh`: what the host finds as `sh`. Default: the system's; and no emulated link. */
   static async make(
-    options: SshdOptions & { readonly login?: ShellName; readonly sh?: ShellName } = {},
+    options: SshdOptions & {
+      readonly login?: ShellName;
+      readonly sh?: ShellName;
+      readonly rttMs?: number;
+    } = {},
   ): Promise<FusionWorld> {
-    const { login, sh, ...rest } = options;
+    const { login, sh, rttMs, ...rest } = options;
     const loginShell = login === undefined ? {} : { loginShell: await shell(login) };
-    const sshd = await startSshd({ ...rest, ...loginShell });
-    try {
-      if (sh !== undefined) await useAsSh(sshd, await shell(sh));
-      return new FusionWorld(sshd);
-    } catch (error) {
-      await sshd.stop();
-      throw error;
+    const other = sh === undefined ? undefined : await shell(sh);
+    const sshd = await startSshd({ ...rest, ...loginShell, ...(other ? { programs: [other.tool] } : {}) });
+    if (other) {
+      // The first that sessions find in their PATH.
+      const bin = join(sshd.dir, "server", "bin");
+      const name = join(bin, basename(other.tool.path));
+      const words = sh === "bash" ? "--posix" : other.applet ?? "";
+      await Deno.writeTextFile(join(bin, "sh"), `#!/bin/sh\nexec '${name}' ${words} "$@"\n`);
+      await Deno.chmod(join(bin, "sh"), 0o755);
     }
+    if (rttMs === undefined) return new FusionWorld(sshd, undefined, sshd.configFile);
+    const link = await emulateLink({ to: { hostname: sshd.host, port: sshd.port }, rttMs });
+    const configFile = join(sshd.dir, "client", "config_of_the_link");
+    const alias = `[${sshd.host}]:${sshd.port}`;
+    const lines = `HostName ${link.hostname}\n  Port ${link.port}\n  HostKeyAlias ${alias}\n`;
+    await Deno.writeTextFile(
+      configFile,
+      `Host test\n  ${lines}${await Deno.readTextFile(sshd.configFile)}`,
+    );
+    return new FusionWorld(sshd, link, configFile);
   }
 
   connect = async (_name: string, { signal }: { readonly signal: AbortSignal }): Promise<JobHost> =>
-    await connect("test", { configFile: this.sshd.configFile, share: false, signal });
+    await connect("test", { configFile: this.#configFile, share: false, signal });
 
   /** Runs a job on the host. */
   async run(
@@ -67,13 +89,24 @@ export class FusionWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.link?.[Symbol.asyncDispose]();
     await this.sshd.stop();
   }
 }
 
-/** Has sessions find this shell as `sh`. */
-async function useAsSh(_sshd: Sshd, _shell: LoginShell): Promise<void> {
-  await Promise.resolve(dirname("x"));
+/** A host that stays connected when the run is over, for runs on a warm one. */
+export function kept(host: JobHost): JobHost {
+  return {
+    where: host.where,
+    closed: host.closed,
+    connection: "carpool-master",
+    fuses: host.fuses ?? false,
+    exec: (command, options) => host.exec(command, options),
+    spawn: (command, options) => host.spawn(command, options),
+    copy: (local, remote, options) => host.copy(local, remote, options),
+    fetch: (remote, local, options) => host.fetch(remote, local, options),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** Events as text, without what differs from run to run: times, and how output was cut into pieces. */

@@ -14,6 +14,9 @@
  *   there before the file `stop` is looked for, and who comes back makes `stop` before reading.
  * - All names begin with `cq`: assigning to a name that the environment has would reach the steps.
  * - The subshell before `exec`: dash tells of a signal on the command's own stderr, unless that is set in a child.
+ * - `sh -c TEXT sh`: `$0` and the shell's messages are then as under sshd, which calls a shell by its last name.
+ * - bash in POSIX mode and with `-c` keeps to itself that a command was ended by a signal.
+ * - `unset SHLVL`: a bash that thinks itself started by another skips ~/.bashrc, which sshd's would read.
  * - A step is never in the background: it would ignore SIGINT and SIGQUIT.
  *
  * The caller sets `cqN` (the mark), `cqd` (the directory), `cqS` (the number of steps), `cqT` (whether any has a
@@ -21,6 +24,7 @@
  */
 export const driverText = shell(String.raw`
 unset SHLVL
+[ -z "$BASH_VERSION" ] || set +o posix
 cqj=1 cqc=0 cqr=0 cqk=0 cqq= cqm= cqz= cqF= cqL= cqW= cqu= cqa= cqo=1 cqe=3
 exec 3>&1 4>&2
 cqno() { echo "$cqN X"; echo "$cqN X" >&2; exit 1; }
@@ -53,8 +57,9 @@ cqtell() {
   fi
   cqm=
 }
-cqrun() { (exec "$SHELL" -c "$1" </dev/null >&5 2>&6 3>&- 4>&- 5>&- 6>&-); }
-cqask() { (exec "$SHELL" -c "$1" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&-); }
+case "@{SHELL##*/}" in sh|ash|bash|dash|ksh|ksh93|mksh|yash|zsh) cqO=@{SHELL##*/} ;; *) cqO= ;; esac
+cqrun() { (exec "$SHELL" -c "$1" @{cqO:+"$cqO"} </dev/null >&5 2>&6 3>&- 4>&- 5>&- 6>&-); }
+cqask() { (exec "$SHELL" -c "$1" @{cqO:+"$cqO"} </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&-); }
 cqdoze() {
   for cqx in "$1" $((@{1%.*}+1)); do
     sleep "$cqx" & cqw=$!
