@@ -74,7 +74,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const resumed = request && await takeUp(request, given);
   using _held = resumed?.journal;
   const line = resumed?.line ?? given;
-  const { task, parallel, options } = taskOf("run", line);
+  const { task, parallel, options, yes } = taskOf("run", line);
   const target = targetOptionsOf("run", line);
   const job = await loadJob(task);
   if (line.flag("dry-run")) {
@@ -95,7 +95,7 @@ export async function run(args: readonly string[]): Promise<number> {
   await using journalled = line.flag("no-journal")
     ? undefined
     : new JournalledRun({ ...argsToKeep(line, specs), signal, connect: connectTo(target) }, resumed);
-  const running = runJob(job, { ...options, ...target, parallel, signal, prepare: journalled?.prepare });
+  const running = runJob(job, { ...options, ...target, parallel, yes, signal, prepare: journalled?.prepare });
   for await (const event of running) {
     reporter.event(event);
     journalled?.tellHowToGoOn(event);

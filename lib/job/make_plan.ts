@@ -17,6 +17,14 @@ export interface PlanJobOptions {
   readonly configFile?: string;
   /** What local paths are relative to; default: the current directory. */
   readonly cwd?: string;
+  /** Values of the job's variables; they win over everything else. Text takes the kind that the task file has. */
+  readonly vars?: Readonly<Record<string, unknown>>;
+  /** YAML or JSON files with values of variables; a later one wins. */
+  readonly varsFiles?: readonly string[];
+  /** Only steps with one of these tags, and those tagged `always`. */
+  readonly tags?: readonly string[];
+  /** No step with one of these tags. */
+  readonly skipTags?: readonly string[];
 }
 
 /**

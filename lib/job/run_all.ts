@@ -11,7 +11,7 @@ import { actionsOf, infoOf, type Plan, type PlannedHost } from "./plan.ts";
 import type { StepLedger } from "./resume.ts";
 import { noPrompter, type Prompter } from "../target/prompter.ts";
 import { Pace } from "./pace.ts";
-import { Questions, refuseUnanswerable } from "./questions.ts";
+import { asksSomething, Questions, refuseUnanswerable } from "./questions.ts";
 import { Redactor } from "./redactor.ts";
 import { type HostResult, runHost } from "./run_host.ts";
 
@@ -26,7 +26,7 @@ export interface RunPlanOptions {
   /** Whether consecutive steps of a host travel together where they may; default true. */
   readonly fuse?: boolean;
   /** Who is asked for what prompt and confirm steps want, and for passwords of other accounts; default: nobody. */
-  readonly prompter?: Prompter;
+  readonly prompter?: () => Promise<Prompter>;
   /** Confirm steps are answered with yes, prompt steps with their default; default false. */
   readonly yes?: boolean;
   /** The journal of the run, and what an earlier sitting of it did already. */
@@ -50,7 +50,8 @@ export async function runAll(
   options: RunPlanOptions & { readonly signal: AbortSignal },
   tell: (event: RunEvent) => Promise<void>,
 ): Promise<RunResult> {
-  const { connect, signal, retryDelayMs = 1000, ledger, fuse, prompter = noPrompter, yes = false } = options;
+  const { connect, signal, retryDelayMs = 1000, ledger, fuse, yes = false } = options;
+  const prompter = asksSomething(plan) ? await options.prompter?.() ?? noPrompter : noPrompter;
   refuseUnanswerable(plan, prompter, yes);
   const redactor = new Redactor(plan.secrets);
   const questions = new Questions(prompter, { yes, redactor });

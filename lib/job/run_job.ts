@@ -2,6 +2,7 @@ import type { ConnectOptions } from "../host/connect.ts";
 import type { HostEntry } from "./inventory.ts";
 import type { Job, JobDefinition } from "./job.ts";
 import type { JobConnect } from "./job_host.ts";
+import type { Prompter } from "../target/prompter.ts";
 import type { PlanJobOptions } from "./make_plan.ts";
 import type { Plan } from "./plan.ts";
 import { JobRun } from "./run.ts";
@@ -17,6 +18,8 @@ export interface RunJobOptions extends PlanJobOptions, ConnectOptions {
   readonly retryDelayMs?: number;
   /** Whether consecutive steps of a host travel together, in one session, where they may; default true. */
   readonly fuse?: boolean;
+  /** Confirm steps are answered with yes, prompt steps with their default; default false. */
+  readonly yes?: boolean;
   /** @ignore Instead of `connect` of this module, for tests. */
   readonly connect?: JobConnect;
   /** @ignore Looks at the plan before anything is contacted. */
@@ -45,13 +48,21 @@ export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): J
     connect,
     signal,
     prepare,
+    vars,
+    varsFiles,
+    tags,
+    skipTags,
+    yes,
     ...connectOptions
   } = options;
   const entries = new Map<string, HostEntry>();
   const plan = async (): Promise<Plan> => {
     const { makePlan } = await import("./make_plan.ts");
     const { configFile } = connectOptions;
-    const made = await makePlan(job, { hosts, inventory, limit, exclude, cwd, configFile });
+    const made = await makePlan(job, {
+      ...{ hosts, inventory, limit, exclude, cwd, configFile },
+      ...{ vars, varsFiles, tags, skipTags },
+    });
     for (const entry of made.hosts) entries.set(entry.host, entry);
     if (connect === undefined) await checkConfig(made, connectOptions);
     return parallel === undefined ? made : { ...made, strategy: { ...made.strategy, parallel } };
@@ -61,8 +72,30 @@ export function runJob(job: Job | JobDefinition, options: RunJobOptions = {}): J
     retryDelayMs,
     fuse,
     prepare,
+    yes,
+    prompter: () => prompterFor(connectOptions),
     connect: connect ?? connectWith(connectOptions, entries),
   });
+}
+
+/** Who is asked what the steps of a job want to know: whoever is asked when connecting. */
+async function prompterFor({ prompter, batchMode, environment }: ConnectOptions): Promise<Prompter> {
+  if (prompter) return prompter;
+  const { choosePrompter } = await import("../target/choose_prompter.ts");
+  return choosePrompter({ batchMode: batchMode ?? false, environment: environment ?? ownEnvironment() });
+}
+
+/** What little of the environment says who is to be asked; what may not be read is not there. */
+function ownEnvironment(): Record<string, string> {
+  const names = ["DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE"];
+  return Object.fromEntries(names.flatMap((name) => {
+    try {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    } catch {
+      return [];
+    }
+  }));
 }
 
 /**
@@ -88,12 +121,13 @@ export function connectWith(
   options: ConnectOptions,
   entries: ReadonlyMap<string, HostEntry> = new Map(),
 ): JobConnect {
-  return async (destination, { signal }) => {
+  return async (destination, { signal, fresh }) => {
     const [{ connect }, { optionsFor }] = await Promise.all([
       import("../host/connect.ts"),
       import("./find_hosts.ts"),
     ]);
     const entry = entries.get(destination);
-    return await connect(destination, { ...(entry ? optionsFor(entry, options) : options), signal });
+    const own = entry ? optionsFor(entry, options) : options;
+    return await connect(destination, { ...own, ...(fresh ? { share: false } : {}), signal });
   };
 }
