@@ -142,8 +142,10 @@ export class SessionGate {
   /** Sends the one that has waited longest to another gate to the same host; false when nobody waits. */
   divert(elsewhere: SessionGate): boolean {
     const waiter = this.#waiters.shift();
-    waiter?.resolve(elsewhere);
-    return waiter !== undefined;
+    if (waiter === undefined) return false;
+    elsewhere.#taken++; // at once: whoever asks next whether there is room must see it
+    waiter.resolve(elsewhere);
+    return true;
   }
 
   /**
@@ -153,11 +155,15 @@ export class SessionGate {
   async acquire(signal?: AbortSignal, options: { readonly bulk?: boolean } = {}): Promise<Session> {
     const ticket = this.#nextTicket++ + (options.bulk ? BULK_TICKET : 0);
     const spare = await this.#spare(signal);
-    if (spare !== undefined) return this.#handOut(spare);
+    return spare ? this.#handOut(spare) : await this.#acquire(ticket, signal, true);
+  }
+
+  /** @param waits false where a slot is taken already. */
+  async #acquire(ticket: number, signal: AbortSignal | undefined, waits: boolean): Promise<Session> {
     for (let refusals = 0;; refusals++) {
-      const elsewhere = await this.#turn(ticket, signal);
+      const elsewhere = waits ? await this.#turn(ticket, signal) : undefined;
       if (elsewhere !== undefined) {
-        const session = await elsewhere.acquire(signal).catch((error) => {
+        const session = await elsewhere.#acquire(elsewhere.#nextTicket++, signal, false).catch((error) => {
           if (!(error instanceof LinkError)) throw error;
         });
         if (session !== undefined) return session;
@@ -170,10 +176,25 @@ export class SessionGate {
         return this.#handOut(this.#opened(session));
       } catch (error) {
         if (isSessionLimit(error)) this.#learn();
-        this.#release();
-        if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) throw error;
+        if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) {
+          this.#release();
+          throw error;
+        }
       }
+      // One slot too many was taken: it waits for one of the others. Otherwise the server has not yet seen that one
+      // is over: the slot is kept meanwhile, so that nobody who came later gets ahead.
+      waits = this.#taken > this.#limit;
+      if (waits) this.#release();
+      else await this.#pause(refusals, signal);
+    }
+  }
+
+  async #pause(refusals: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
       await delay(RETRY_DELAY_MS * 2 ** Math.min(refusals, RETRIES), undefined, { signal });
+    } catch (error) {
+      this.#release();
+      throw error;
     }
   }
 

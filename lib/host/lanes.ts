@@ -24,6 +24,8 @@ export interface LanesOptions {
   readonly say?: (message: string) => void;
   /** Milliseconds that a lane stays open unused; default 5 s. */
   readonly lingerMs?: number;
+  /** Milliseconds that a handshake is taken to last until one was measured; default: from the round trip. */
+  readonly handshakeMs?: number;
 }
 
 /**
@@ -43,6 +45,7 @@ export class Lanes {
 
   constructor(options: LanesOptions) {
     this.#options = options;
+    this.#handshakeMs = options.handshakeMs;
   }
 
   /** Lanes open now. */
