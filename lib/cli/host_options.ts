@@ -10,10 +10,8 @@ export const hostOptionSpecs: readonly OptionSpec[] = [
 
 /** The lines about them for a command's help. */
 export const hostOptionHelp = `\
-  --inventory FILE       instead of inventory.yaml: Carpool's own YAML, Ansible's INI, YAML or JSON, a program that
-                         prints JSON; ssh_config for the aliases there
-  --limit PATTERN        only those of the hosts that this names too; may be given again
-  --exclude PATTERN      none of the hosts that this names; may be given again`;
+  --inventory FILE       instead of inventory.yaml: YAML, Ansible's INI or JSON, a program; or ssh_config
+  --limit PATTERN        only those of the hosts that it names too; --exclude PATTERN: none of them`;
 
 /** What the options say, as options of `findHosts`. */
 export function hostOptionsOf(

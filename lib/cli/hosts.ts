@@ -13,9 +13,10 @@ import { write } from "./write.ts";
 const help = `\
 carpool hosts [options] <pattern…>: what groups, aliases, ranges and inventories come to; contacts nobody
 
-A pattern is a destination, a range web[01-20] (steps [01-20:2], letters [a-c], lists [1,3,7-9]), a group @web (or web),
-a name with * and ?, all, or @ssh_config; a,b is both, a&b what is in both, a!b what is in a and not in b. & and ! between
-two names come before the comma; behind a comma they are about everything before it. ( ) group.
+A pattern is a destination, a range web[01-20] (steps [01-20:2], letters [a-c], lists [1,3,7-9]), a group
+@web (or web), a name with * and ?, all, or @ssh_config; a,b is both, a&b what is in both, a!b what is in
+a and not in b. & and ! between two names come before the comma; behind a comma they are about all that
+stands before it. ( ) group.
 
 ${hostOptionHelp}
   --output FORMAT        auto, lines, or json (with groups, variables and connection options)

@@ -33,6 +33,8 @@ export async function findHosts(
     one === undefined ? "" : joined(one)
   );
   const found = await loadInventory(options);
+  // Nobody was named, which is for the caller to judge; an empty name is a mistake.
+  if (items.length === 0 && typeof items !== "string") return [];
   const aliases = await aliasesFor([pattern, limit!, exclude!], found, options);
   const isConfig = found.file === "ssh_config" && found.hosts.size === 0;
   const content = isConfig ? { ...found, hosts: new Map(aliases.map((host) => [host, noSettings])) } : found;

@@ -71,7 +71,7 @@ Deno.test("every command has a help of one screen", async () => {
       ["--help"],
       ["-h"],
       ["help", "exec"],
-      ...["exec", "run", "plan", "copy", "hosts"].map((c) => [c, "-h"]),
+      ...["exec", "run", "plan", "copy", "hosts", "doctor"].map((c) => [c, "-h"]),
     ]
   ) {
     const { code, stdout, stderr } = await carpool(args);
