@@ -130,7 +130,10 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
     return await end(unreached.status, unreached.reason);
   }
   const main = async (): Promise<Stop | undefined> => {
-    await using fusion = new Fusion(steps, { on: pace === undefined && (context.fuse ?? true) });
+    await using fusion = new Fusion(steps, {
+      on: pace === undefined && (context.fuse ?? true),
+      hides: (text) => redactor.text(text) !== text,
+    });
     for (let next = 0; next < planned.steps.length;) {
       if (signal.aborted) return interrupted;
       const reason = await pace?.together();

@@ -19,8 +19,8 @@ export interface ActionResult {
 export interface FusionOptions {
   /** Whether steps travel together at all. */
   readonly on: boolean;
-  /** Values that must not be seen in a process list. */
-  readonly secrets?: readonly string[];
+  /** Whether a text has something in it that must not be seen in a process list; default: none has. */
+  readonly hides?: (text: string) => boolean;
 }
 
 /** All that is sent together, in characters: both sides hold it in memory. */
@@ -33,16 +33,16 @@ const maxRequestText = 100 * 1024;
 /** Sends consecutive steps of one host together, in one session. One for each host of a run. */
 export class Fusion implements AsyncDisposable {
   readonly #context: StepContext;
-  readonly #secrets: readonly string[];
+  readonly #hides: (text: string) => boolean;
   #on: boolean;
   /** The next step is one that was handed back. */
   #alone = false;
   #leaving: Promise<unknown> | undefined;
 
-  constructor(context: StepContext, { on, secrets = [] }: FusionOptions) {
+  constructor(context: StepContext, { on, hides = () => false }: FusionOptions) {
     this.#context = context;
     this.#on = on;
-    this.#secrets = secrets.filter((value) => value !== "");
+    this.#hides = hides;
   }
 
   /**
@@ -99,8 +99,10 @@ export class Fusion implements AsyncDisposable {
       if (ledger?.settled(host, action.step) !== undefined) break;
       attempts += 1 + action.retries;
       if (attempts > maxAttempts) break;
-      const copy = action.kind === "copy" ? await readSmallCopy(action) : undefined;
-      if (action.kind === "copy" && copy === undefined) break;
+      const copy = action.kind === "copy" && action.skip === undefined
+        ? await readSmallCopy(action)
+        : undefined;
+      if (action.kind === "copy" && action.skip === undefined && copy === undefined) break;
       const traveller = { action, secret: this.#isSecret(action), ...(copy ? { copy } : {}) };
       text += copy?.text.length ?? (action.kind === "exec" ? action.command.length : 0);
       travellers.push(traveller);
@@ -110,10 +112,9 @@ export class Fusion implements AsyncDisposable {
 
   #isSecret(action: PlannedAction): boolean {
     if (action.secret) return true;
-    if (this.#secrets.length === 0) return false;
-    const { command, env, creates, unless, cwd } = action as PlannedAction & { readonly command?: string };
+    const { command, creates, unless, cwd, env } = action as PlannedAction & { readonly command?: string };
     const texts = [command, creates, unless, cwd, ...Object.values(env ?? {})];
-    return texts.some((text) => text !== undefined && this.#secrets.some((value) => text.includes(value)));
+    return texts.some((text) => text !== undefined && this.#hides(text));
   }
 
   async #settle(end: ParcelEnd, parcel: Parcel, host: JobHost): Promise<readonly StepResult[]> {
@@ -195,7 +196,8 @@ export class Fusion implements AsyncDisposable {
 
 /** What alone would be seen in the process list, or would not fit an exec request. */
 function mustTravel({ action, secret }: Traveller): boolean {
-  return action.kind === "exec" && (secret || action.command.length > maxRequestText);
+  return action.kind === "exec" && action.skip === undefined &&
+    (secret || action.command.length > maxRequestText);
 }
 
 /** Waits for something, but not for ever. */

@@ -1,3 +1,13 @@
+/** What says that a step is not needed; `plan`: it was known before. */
+export type Guard = "creates" | "unless" | "plan";
+
+const guards: Readonly<Record<string, Guard>> = { c: "creates", u: "unless", p: "plan" };
+
+/** The guard that a letter stands for. */
+export function guardOf(letter: string | undefined): Guard {
+  return guards[letter ?? ""] ?? "creates";
+}
+
 /** What the remote side says between the steps, on both of its streams alike; see driver_text.ts. */
 export type Mark =
   /** A step begins, or is tried again. */
@@ -12,7 +22,7 @@ export type Mark =
     readonly timedOut: boolean;
   }
   /** A step was not needed. */
-  | { readonly type: "skip"; readonly index: number; readonly guard: "creates" | "unless" }
+  | { readonly type: "skip"; readonly index: number; readonly guard: Guard }
   /** A small file is in its place; or was there already. */
   | { readonly type: "copied"; readonly index: number; readonly unchanged: boolean }
   /** A small file is to be copied in the ordinary way. */
@@ -40,7 +50,7 @@ export function parseMark(text: string): Mark | undefined {
       return { type: type === "E" ? "end" : "retry", index, code, signal, timedOut: fourth === "1" };
     }
     case "K":
-      return { type: "skip", index, guard: second === "u" ? "unless" : "creates" };
+      return { type: "skip", index, guard: guardOf(second) };
     case "C":
       return { type: "copied", index, unchanged: second === "1" };
     case "F":

@@ -1,3 +1,4 @@
+import { type Guard, guardOf } from "./marks.ts";
 import { remoteDirectory } from "./script.ts";
 
 /** What the remote side has noted of the steps of a parcel, by index from 0. */
@@ -10,7 +11,7 @@ export interface RemoteNotes {
 /** What is known of one step. */
 export type StepNote =
   | { readonly how: "ended"; readonly code: number; readonly timedOut: boolean; readonly signal?: string }
-  | { readonly how: "skipped"; readonly guard: "creates" | "unless" }
+  | { readonly how: "skipped"; readonly guard: Guard }
   | { readonly how: "copied"; readonly unchanged: boolean }
   /** It began; whether it runs, and how it ended, is not known. */
   | { readonly how: "begun" };
@@ -58,7 +59,7 @@ export function parseNotes(text: string): RemoteNotes | undefined {
         });
         break;
       case "K":
-        steps.set(index, { how: "skipped", guard: first === "u" ? "unless" : "creates" });
+        steps.set(index, { how: "skipped", guard: guardOf(first) });
         break;
       case "C":
         steps.set(index, { how: "copied", unchanged: first === "1" });

@@ -1,7 +1,8 @@
 import { UsageError } from "../../base/errors.ts";
 import type { JobHost, JobProcess, JobProcessStatus } from "../job_host.ts";
 import type { StepContext, StepResult } from "../run_step.ts";
-import { type Mark, parseMark } from "./marks.ts";
+import type { PlannedAction } from "../planned.ts";
+import { type Guard, type Mark, parseMark } from "./marks.ts";
 import type { Parcel } from "./script.ts";
 import { type Piece, Splitter } from "./splitter.ts";
 import { type FusedAttempt, StepTeller } from "./step_teller.ts";
@@ -245,6 +246,8 @@ export const copied: FusedAttempt = {
 };
 
 /** Why a step was not needed. */
-export function skipReason(action: StepTeller["action"], guard: "creates" | "unless"): string {
-  return guard === "creates" ? `${action.creates} exists` : `${action.unless} succeeded`;
+export function skipReason(action: PlannedAction, guard: Guard): string {
+  if (guard === "plan") return action.skip ?? "";
+  if (guard === "creates") return `${action.creates} exists`;
+  return `${action.secret ? "its guard" : action.unless} succeeded`;
 }

@@ -77,6 +77,7 @@ function stepText({ action, secret, copy }: Traveller, number: number, retryDela
   const settings: string[] = [];
   const guards: string[] = [];
   const { retries, timeoutMs, creates, unless, ignoreErrors, delayMs } = action;
+  if (action.skip !== undefined) return `cqs${number}() { cqG=1; }\ncqg${number}() { cqv=p; }`;
   if (copy) settings.push("cqK=1");
   else if (retries > 0) {
     settings.push(`cqn=${retries}`);

@@ -27,7 +27,7 @@ export class StepTeller {
   constructor(action: FusableAction, context: StepContext) {
     this.action = action;
     this.#context = context;
-    this.#delayMs = Math.min(action.delayMs ?? context.retryDelayMs, 10_000);
+    this.#delayMs = action.delayMs ?? Math.min(context.retryDelayMs, 10_000);
   }
 
   #at() {
