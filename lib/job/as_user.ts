@@ -18,12 +18,14 @@ export interface UserMarks {
   readonly prompt: string;
   /** The command begins. */
   readonly begun: string;
+  /** Said from here, on a line of standard input: the command is to end. */
+  readonly stop: string;
 }
 
 /** Marks for one command. */
 export function userMarks(): UserMarks {
   const id = crypto.randomUUID();
-  return { prompt: `[carpool ${id} password]`, begun: `[carpool ${id} begun]` };
+  return { prompt: `[carpool ${id} password]`, begun: `[carpool ${id} begun]`, stop: `stop ${id}` };
 }
 
 /**
@@ -38,12 +40,10 @@ export function asUser(
 ): string {
   const text = [
     `printf %s ${shellQuote(marks.begun)} >&2`,
-    // Somebody else's program must not find a password that was typed for nothing.
-    ...(readsInput ? [] : ["exec </dev/null"]),
     ...(user.by === "su" ? ["unset LC_ALL LANGUAGE"] : []),
     ...(cwd === undefined ? [] : [`cd ${quotePath(cwd)} || exit`]),
     ...Object.entries(env).map(([name, value]) => `export ${name}=${shellQuote(value)}`),
-    command,
+    ...(readsInput ? [command] : stoppable(command, marks)),
   ].join("\n");
   const name = shellQuote(user.name);
   // -S: from standard input; -H: with the account's home; -k is not given, so that sudo's own memory counts.
@@ -52,6 +52,25 @@ export function asUser(
   }
   // su has one prompt only, in the language of the account: LC_ALL fixes it.
   return `env LC_ALL=C LANGUAGE=C su -s /bin/sh -c ${shellQuote(text)} ${name}`;
+}
+
+/**
+ * A command that ends when it is told to on standard input. A signal from here is sent as the account of the connection,
+ * and that may not signal the other one's processes: so one of those waits for the word, and passes it on.
+ */
+function stoppable(command: string, { stop }: UserMarks): readonly string[] {
+  const kill = `trap "" TERM; kill -TERM 0; sleep 2; kill -KILL 0`;
+  return [
+    // Somebody else's program must not find a password that was typed for nothing.
+    "exec 9<&0 </dev/null",
+    `{ read -r carpool <&9 && [ "$carpool" = ${shellQuote(stop)} ] && { ${kill}; }; } >/dev/null 2>&1 &`,
+    "carpool=$!",
+    // A shell of its own: whatever the command is, what follows it is run.
+    `/bin/sh -c ${shellQuote(command)} 9<&-`,
+    "set -- $?",
+    "kill $carpool 2>/dev/null",
+    "exit $1",
+  ];
 }
 
 /** What to do after a piece of standard error. */

@@ -5,6 +5,8 @@ import type { JobHost, JobProcess } from "./job_host.ts";
 import type { Questions } from "./questions.ts";
 import type { StepUser } from "./step.ts";
 
+const encoder = new TextEncoder();
+
 /** A command of a step, with what it reads. */
 export interface RemoteCommand {
   readonly command: string;
@@ -36,14 +38,49 @@ export async function runCommand(
   context: CommandContext,
 ): Promise<Attempt> {
   const { env, cwd, timeoutMs, user, input } = remote;
-  const { signal, emit } = context;
+  const { signal } = context;
+  signal.throwIfAborted();
   const marks = user && userMarks();
   const gate = user && marks && new UserGate(user, marks);
-  const options = { timeoutMs, signal };
-  const process = user && marks
-    ? await host.spawn(asUser(user, { ...remote, readsInput: input !== undefined }, marks), options)
-    : await host.spawn(remote.command, { env, cwd, ...options });
-  const feeding = new Input(process);
+  // The account of the connection may not signal another one's processes: they are told on standard input. The word goes
+  // first, because the signal may end what passes the input on.
+  const told = gate !== undefined && input === undefined;
+  const ending = new AbortController();
+  let feeding: Input | undefined;
+  const sayStop = async () => {
+    if (told && gate.begun) await feeding?.send(encoder.encode(`${marks!.stop}\n`));
+  };
+  const abort = () => void sayStop().finally(() => ending.abort(signal.reason));
+  signal.addEventListener("abort", abort, { once: true });
+  const timer = told && timeoutMs !== undefined ? setTimeout(() => void sayStop(), timeoutMs) : undefined;
+  try {
+    const options = { timeoutMs, signal: ending.signal };
+    const process = user && marks
+      ? await host.spawn(asUser(user, { ...remote, readsInput: input !== undefined }, marks), options)
+      : await host.spawn(remote.command, { env, cwd, ...options });
+    feeding = new Input(process);
+    return await listen(host, remote, step, context, { process, feeding, gate });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** A command that was started, and what is known of the account it is for. */
+interface Started {
+  readonly process: JobProcess;
+  readonly feeding: Input;
+  readonly gate: UserGate | undefined;
+}
+
+async function listen(
+  host: JobHost,
+  { user, input, ...remote }: RemoteCommand,
+  step: string,
+  context: CommandContext,
+  { process, feeding, gate }: Started,
+): Promise<Attempt> {
+  const { signal, emit } = context;
   // A command that reads its input must see its end, not wait for us. Behind sudo, the password comes first.
   if (!gate) feeding.finish(input);
   let bytes = 0;
@@ -56,7 +93,8 @@ export async function runCommand(
   };
   const become = async (text: string) => {
     const { text: own, act } = gate!.push(text);
-    if (act === "begun") feeding.finish(input);
+    // Without input of its own, it is where the command hears that it is to end.
+    if (act === "begun" && input !== undefined) feeding.finish(input);
     if (act === "refused") {
       refused = passwordRefused(user!, host.where);
       feeding.finish();
@@ -64,7 +102,7 @@ export async function runCommand(
     if (act === "send-password") {
       try {
         const password = await context.questions?.password(user!, signal);
-        feeding.send(new TextEncoder().encode(`${password ?? ""}\n`));
+        void feeding.send(encoder.encode(`${password ?? ""}\n`));
       } catch (error) {
         refused = error;
         feeding.finish();
@@ -132,15 +170,16 @@ class Input {
     this.#process = process;
   }
 
-  send(bytes: Uint8Array): void {
+  /** Never rejects: a process that ends does not read. */
+  async send(bytes: Uint8Array): Promise<void> {
     if (this.#finished) return;
     this.#writer ??= this.#process.stdin.getWriter();
-    this.#writer.write(bytes).catch(() => {/* it has ended already */});
+    await this.#writer.write(bytes).catch(() => {/* it has ended already */});
   }
 
   finish(bytes?: Uint8Array): void {
     if (this.#finished) return;
-    if (bytes && bytes.byteLength > 0) this.send(bytes);
+    if (bytes && bytes.byteLength > 0) void this.send(bytes);
     this.#finished = true;
     const closed = this.#writer ? this.#writer.close() : this.#process.stdin.close();
     closed.catch(() => {/* it has ended already */});

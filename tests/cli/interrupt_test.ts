@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { readJournal } from "../../lib/job/journal_record.ts";
 import { KeeperWorld, until } from "../master/keeper_world.ts";
 import { alive } from "../support/processes.ts";
+import { publicTempDir } from "../support/public_files.ts";
 import type { Running } from "../support/run.ts";
 
 /** A command that leaves its pid and its child's behind, and would take five minutes. */
@@ -114,6 +115,31 @@ Deno.test("second Ctrl-C leaves at once, though the remote command has not ended
     assertEquals(state.steps.get("test")?.get("1")?.status, "started");
   });
 });
+
+/** Stands in for sudo: what it runs is in a session of its own, where no signal of ours reaches it. */
+const sudo = `#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift
+exec setsid -w "$@"
+`;
+
+for (const timeout of [false, true]) {
+  const what = timeout ? "timeout" : "Ctrl-C";
+  Deno.test(`${what} ends a remote command of another account, which may not be signalled from here`, async () => {
+    const bin = await publicTempDir("carpool-sudo-");
+    await Deno.writeTextFile(join(bin, "sudo"), sudo, { mode: 0o755 });
+    await Deno.chmod(join(bin, "sudo"), 0o755);
+    await using world = await KeeperWorld.make({ setEnv: { PATH: `${bin}:/usr/bin:/bin` } });
+    const step = `{ exec: '${long}', user: root${timeout ? ", timeout: 2s" : ""} }`;
+    await interrupted(world, [step], async (running, pids) => {
+      if (!timeout) running.kill("SIGINT");
+      const { code } = await running.finished;
+      assertEquals(code, timeout ? 1 : 130);
+      await until(() => alive(pids).length === 0);
+    });
+    await Deno.remove(bin, { recursive: true });
+  });
+}
 
 Deno.test("interrupted run is resumed at the step that was interrupted", async () => {
   await using world = await KeeperWorld.make();
