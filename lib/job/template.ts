@@ -20,7 +20,7 @@ function engineFor(escape: TemplateEscape): Liquid {
   const known = engines.get(escape);
   if (known) return known;
   const outside = () => {
-    throw new Error("a template cannot take in another file");
+    throw new CarpoolError("bad-template", { what: "a template cannot take in another file" });
   };
   const engine = new Liquid({
     // It needs file names, and there are none; without this it warns on standard error.
