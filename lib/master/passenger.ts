@@ -26,6 +26,9 @@ export class RelayedChannel {
   closeReceived = false;
   /** Messages for the server that wait for room on the link, in order. */
   readonly outgoing: Uint8Array[] = [];
+  /** Bytes sent to the server since the last pause, and when the last of them was; see `RelaySender`. */
+  sentInARow = 0;
+  lastSentAt = -Infinity;
   /** Bytes that the server may still send. */
   outstanding = 0;
   /** Bytes that the passenger has granted and we have not passed on. */

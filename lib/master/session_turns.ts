@@ -80,12 +80,18 @@ export class SessionTurns {
     this.#learn();
     channel.refusals++;
     if (this.#open.size === 0 && channel.refusals > RETRIES) return false;
-    this.#taken.delete(channel);
     channel.state = "waiting";
+    if (this.#taken.size > this.#limit) {
+      // One too many: it waits for one of the others, in the place that it had.
+      this.#taken.delete(channel);
+      const later = this.#waiting.findIndex(({ localId }) => localId > channel.localId);
+      this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, channel);
+      return true;
+    }
+    // The server has not yet seen that one is over: the slot is kept, so that nobody who came later gets ahead.
     const retry = () => {
       this.#retries.delete(channel);
-      this.#waiting.unshift(channel);
-      this.#next();
+      this.#start(channel);
     };
     const delayMs = RETRY_DELAY_MS * 2 ** Math.min(channel.refusals, RETRIES);
     this.#retries.set(channel, setTimeout(retry, delayMs));
