@@ -160,7 +160,11 @@ async function entries(tour: boolean): Promise<PeerEntry[]> {
       world: scaleWorld(200),
       make: (world) => fleetAgainstTools(world, { limitMs: tour ? 120_000 : 600_000 }),
     },
-    { id: "fleet-1000-hosts", world: scaleWorld(1000), make: (world) => fleetOfThousand(world) },
+    {
+      id: "fleet-1000-hosts",
+      world: scaleWorld(1000),
+      make: (world) => fleetOfThousand(world, { brief: tour }),
+    },
     { id: "cpu", world: {}, make: (world) => cpuPerCommand(world, { count: commandCount() }) },
   ];
 }
