@@ -4,7 +4,7 @@ import { makePlan } from "../job/make_plan.ts";
 import { helpSpec, readArguments } from "./arguments.ts";
 import { forecastHelp, forecastSpecs, showForecast } from "./dry_run.ts";
 import { exitStatus } from "./exit_status.ts";
-import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
+import { targetOptionHint, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { taskOf, taskOptionHelp, taskOptionSpecs } from "./task_options.ts";
 import { Interrupts, outputSpec } from "./terminal.ts";
 import { write } from "./write.ts";
@@ -20,7 +20,7 @@ ${taskOptionHelp}
 ${forecastHelp}
   --output FORMAT        auto, lines, or json
 
-${targetOptionHelp}
+${targetOptionHint}
 
 Examples:
   carpool plan deploy

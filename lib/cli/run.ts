@@ -18,7 +18,7 @@ import {
   resumeRequestOf,
 } from "./journal_options.ts";
 import { JournalledRun, leftOf, type Resumed } from "./run_with_journal.ts";
-import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
+import { targetOptionHint, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { taskOf, taskOptionHelp, taskOptionSpecs } from "./task_options.ts";
 import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
 import { Interrupts } from "./terminal.ts";
@@ -33,12 +33,13 @@ steps run in order, until the first that fails. Local paths are relative to the 
 
 ${taskOptionHelp}
 ${reportHelp}
+  --no-fuse              send every step by itself, not with its neighbours in one session
   --dry-run              what it would do, as carpool plan tells it; also of --resume
 ${forecastHelp}
 
 ${journalOptionHelp}
 
-${targetOptionHelp}
+${targetOptionHint}
 
 Ctrl-C ends the remote commands too; a second one leaves at once.
 
@@ -53,6 +54,7 @@ const specs: readonly OptionSpec[] = [
   ...taskOptionSpecs,
   ...journalOptionSpecs,
   ...reportSpecs,
+  { name: "no-fuse", kind: "flag" },
   { name: "dry-run", kind: "flag" },
   ...forecastSpecs,
   ...targetOptionSpecs,
@@ -95,7 +97,16 @@ export async function run(args: readonly string[]): Promise<number> {
   await using journalled = line.flag("no-journal")
     ? undefined
     : new JournalledRun({ ...argsToKeep(line, specs), signal, connect: connectTo(target) }, resumed);
-  const running = runJob(job, { ...options, ...target, parallel, yes, signal, prepare: journalled?.prepare });
+  const fuse = !line.flag("no-fuse");
+  const running = runJob(job, {
+    ...options,
+    ...target,
+    parallel,
+    yes,
+    fuse,
+    signal,
+    prepare: journalled?.prepare,
+  });
   for await (const event of running) {
     reporter.event(event);
     journalled?.tellHowToGoOn(event);

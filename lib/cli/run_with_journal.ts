@@ -54,8 +54,6 @@ export class JournalledRun implements AsyncDisposable {
   readonly #setup: JournalSetup;
   readonly #resumed: Resumed | undefined;
   #journal: RunJournal | undefined;
-  /** Nothing was left to do. */
-  nothingLeft = false;
 
   constructor(setup: JournalSetup, resumed?: Resumed) {
     this.#setup = setup;
@@ -82,11 +80,11 @@ export class JournalledRun implements AsyncDisposable {
     if (left.doubtful.length > 0 && await this.#mayRepeat(left)) {
       left = remainderOf(plan, state, hashOf, { scope, policy: "retry" });
     }
-    this.nothingLeft = left.plan.hosts.length === 0;
     const count = `${left.plan.hosts.length} of ${plan.hosts.length} hosts left`;
     using _turn = takeTerminal();
     write(`carpool: resuming run ${journal.id} (${plainText(plan.job)}): ${count}\n`, "stderr");
     await journal.commit({ type: "resumed", atMs: Date.now() });
+    for (const host of left.doneHosts) journal.append({ type: "host", atMs: Date.now(), host, status: "ok" });
     return { plan: left.plan, ledger: new RunLedger(journal, hashOf, left.settled) };
   };
 

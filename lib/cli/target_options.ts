@@ -32,6 +32,10 @@ Connecting, as in ssh:
       --via HOW          ssh2, openssh (the installed ssh), or auto: ssh2 unless the login needs OpenSSH
   -v, --verbose          say more`;
 
+/** The same in short, for a command that has enough to say of its own. */
+export const targetOptionHint =
+  "Connecting, as in ssh: -F -i -J -l -p -o -S -A -v, --no-share, --via; see carpool exec --help";
+
 /** What the options say, as options of `connect`. */
 export function targetOptionsOf(command: string, line: CommandLine): ConnectOptions {
   const identities = line.list("identity");

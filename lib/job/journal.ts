@@ -180,9 +180,9 @@ export async function* listRuns(directory = journalDirectory()): AsyncGenerator<
   }
 }
 
-/** Whether something of a run is left to do. */
-export function isUnfinished(state: JournalState): boolean {
-  return state.end !== "ok";
+/** Whether something of a run is left to do: a host that did not come to its end, or not to a good one. */
+export function isUnfinished({ run, hosts }: JournalState): boolean {
+  return run.hosts.some((host) => hosts.get(host) !== "ok");
 }
 
 /**

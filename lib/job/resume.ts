@@ -126,6 +126,8 @@ export class RunLedger implements StepLedger {
 export interface Remainder {
   /** With the hosts that need it alone. */
   readonly plan: Plan;
+  /** Hosts with nothing left to do, of which the journal does not know that they came to their end. */
+  readonly doneHosts: readonly string[];
   /** What is known of a step; undefined where it is simply to be run. */
   readonly settled: (host: string, step: string) => Settlement | undefined;
   /** Steps that may or may not have run, and that are not repeated without being asked for. */
@@ -152,6 +154,7 @@ export function remainderOf(
   const { policy = "fail", scope = "unfinished" } = options;
   const decisions = new Map<string, Settlement>();
   const doubtful: { host: string; step: string; title: string }[] = [];
+  const doneHosts: string[] = [];
   const needs = (host: PlannedHost): boolean => {
     const ended = state.hosts.get(host.host);
     if (scope === "failed" && ended !== "failed" && ended !== "unreachable") return false;
@@ -181,10 +184,12 @@ export function remainderOf(
     // What is done last is done again behind whatever is done now.
     const open = decide(host.steps) || decide(host.finally ?? []);
     if (open) keepValues(host, decisions, state.run.id);
+    else if (ended !== "ok") doneHosts.push(host.host);
     return open;
   };
   return {
     plan: { ...plan, hosts: plan.hosts.filter(needs) },
+    doneHosts,
     settled: (host, step) => decisions.get(keyOf(host, step)),
     doubtful,
   };

@@ -178,6 +178,9 @@ Deno.test("a run is found by the beginning of its name, and without one it is th
   const make = async (task: string, end?: "ok" | "failed") => {
     const journal = await RunJournal.create({ ...description, task }, place.runs);
     if (end) journal.append({ type: "end", atMs: 1, status: end });
+    if (end === "ok") {
+      for (const host of ["a", "b"]) journal.append({ type: "host", atMs: 1, host, status: end });
+    }
     await journal.close();
     return journal.id;
   };
