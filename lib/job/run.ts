@@ -53,11 +53,15 @@ export class JobRun implements AsyncIterable<RunEvent> {
       const { plan, ledger } = await this.#options.prepare?.(made) ?? { plan: made };
       // Everything below is loaded when something runs, so that importing the module stays cheap.
       const { runAll } = await explainMissingPackage(() => import("./run_all.ts"));
+      using traces = await tracesOfRun();
       const result = await runAll(plan, {
         ...this.#options,
         ledger: ledger ?? this.#options.ledger,
         signal: AbortSignal.any([this.#left.signal, ...(this.#options.signal ? [this.#options.signal] : [])]),
-      }, (event) => this.#queue.push(event));
+      }, (event) => {
+        traces?.event(event);
+        return this.#queue.push(event);
+      });
       this.#queue.end();
       return result;
     } catch (value) {
@@ -65,6 +69,17 @@ export class JobRun implements AsyncIterable<RunEvent> {
       throw value;
     }
   }
+}
+
+/** The spans of a run, where Deno exports traces from this program; without the permission to look it does not. */
+async function tracesOfRun(): Promise<Disposable & { event(event: RunEvent): void } | undefined> {
+  try {
+    if (!/^(1|true)$/i.test(Deno.env.get("OTEL_DENO") ?? "")) return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+  return await (await import("./traces.ts")).runTraces();
 }
 
 /** Runs a plan over its hosts. */
