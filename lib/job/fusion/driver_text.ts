@@ -200,7 +200,9 @@ export function driverMain(attempts: number): string {
 if [ "$cqa" = k ]; then
   rm -rf "$cqd"
   for cqx in "@{cqd%.*}".*; do
-    if [ -d "$cqx" ] && [ -O "$cqx" ] && read -r cqy <"$cqx/s"; then
+    if [ -d "$cqx" ] && [ -O "$cqx" ]; then
+      cqy=
+      read -r cqy <"$cqx/s"
       kill -0 @{cqy#P } || find "$cqx" -prune -type d -mtime +0 -exec rm -rf {} \;
     fi 2>/dev/null
   done
