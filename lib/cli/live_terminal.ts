@@ -6,11 +6,13 @@ export const terminal: Terminal = {
   write: (text) => write(text, "stdout"),
   size() {
     try {
-      return Deno.consoleSize();
+      const { columns, rows } = Deno.consoleSize();
+      // A pseudo-terminal that nobody gave a size says 0.
+      if (columns > 0 && rows > 0) return { columns, rows };
     } catch {
-      // Gone, or one that tells no size: what every terminal has had.
-      return { columns: 80, rows: 24 };
+      // It has gone.
     }
+    return { columns: 80, rows: 24 };
   },
   onResize(listener) {
     if (Deno.build.os === "windows") return () => {};

@@ -38,7 +38,7 @@ export function fitSpans(spans: readonly Span[], columns: number, color: boolean
     // A tab takes as many columns as the terminal likes.
     const text = fitText(plainText(raw).replace(/[\t\n]/g, " "), left);
     left -= widthOf(text);
-    line += paint && color ? paint(text) : text;
+    line += paint && color && text !== "" ? paint(text) : text;
   }
   return line;
 }
