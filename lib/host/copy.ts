@@ -66,7 +66,12 @@ export async function copyToHost(
   }
   try {
     if (info.isDirectory) {
-      const tree = await readLocalTree(local, (problem) => run.leaveOut(problem), run.signal);
+      const tree = await readLocalTree(
+        local,
+        (problem) => run.leaveOut(problem),
+        run.signal,
+        run.options.exclude,
+      );
       await copyTree(run, peer, local, tree, target);
     } else if (!info.isFile) throw special(local, info);
     else await copyOne(run, peer, { relative: lastName(local), path: local, info }, target);

@@ -7,6 +7,11 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
   /** Permission bits for every file, instead of the source's own. */
   readonly mode?: number;
+  /**
+   * What of a local tree stays here: names at any depth (`.git`, `*.map`), or paths below the top (`cache/**`); with a
+   * directory goes all that is in it. Not for fetches.
+   */
+  readonly exclude?: readonly string[];
   /** Keep set-user-ID, set-group-ID and sticky bits of the source; default false. */
   readonly specialBits?: boolean;
   /**

@@ -1,6 +1,7 @@
 /** What lies in a local directory, listed before anything is sent. */
 import { CopyError } from "../base/errors.ts";
 import { localError } from "./copy_errors.ts";
+import { excluder } from "./copy_exclude.ts";
 import { joinPath, shown } from "./copy_names.ts";
 
 export interface LocalEntry {
@@ -30,12 +31,15 @@ const BATCH = 64;
 /**
  * Lists a tree without following symlinks. What cannot be copied goes to `leaveOut`: special files, names that are not
  * UTF-8 (Deno shows them with U+FFFD in place of what it cannot read, and cannot open them), unreadable directories.
+ * What `exclude` names is not looked at.
  */
 export async function readLocalTree(
   top: string,
   leaveOut: (problem: CopyError) => void,
   signal: AbortSignal,
+  exclude: readonly string[] = [],
 ): Promise<LocalTree> {
+  const stays = excluder(exclude);
   const directories: LocalEntry[] = [{ relative: "", path: top, info: await Deno.stat(top) }];
   const files: LocalEntry[] = [];
   const symlinks: LocalSymlink[] = [];
@@ -65,8 +69,10 @@ export async function readLocalTree(
       continue;
     }
     names.sort();
-    for (let start = 0; start < names.length; start += BATCH) {
-      const batch = names.slice(start, start + BATCH);
+    const prefix = directory.relative === "" ? "" : `${directory.relative}/`;
+    const wanted = exclude.length === 0 ? names : names.filter((name) => !stays(prefix + name));
+    for (let start = 0; start < wanted.length; start += BATCH) {
+      const batch = wanted.slice(start, start + BATCH);
       for (const entry of await Promise.all(batch.map((name) => look(directory, name)))) {
         if (entry === undefined) continue;
         if (entry.info.isDirectory) directories.push(entry);

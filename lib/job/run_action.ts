@@ -174,7 +174,8 @@ async function waitFor(action: PlannedWait, context: StepContext): Promise<Attem
       : user === undefined
       ? inSh(portText(at.replace(/^\[(.*)\]$/, "$1"), port))
       : portText(at, port));
-  for (let last: Attempt | undefined;;) {
+  let last: Attempt | undefined;
+  for (;;) {
     const leftMs = endsAtMs - Date.now();
     if (leftMs <= 0 || context.signal.aborted) {
       const error = {
