@@ -168,7 +168,7 @@ export class Channel {
 
   /** Whether much is being sent here: others go first. */
   get isBulk(): boolean {
-    return this.#sentInARow >= BULK_BYTES;
+    return this.#sentInARow >= BULK_BYTES && this.#owner.roundTrip.now() - this.#lastSentAt <= PAUSE_MS;
   }
 
   /** Sets the listener, once; what came before is delivered first. */

@@ -1,4 +1,5 @@
 import type { Link } from "../channel/link.ts";
+import { WINDOW_CAP_BYTES } from "./relay_windows.ts";
 
 /**
  * - `waiting`: the passenger's open waits its turn at the session limit.
@@ -33,6 +34,10 @@ export class RelayedChannel {
   outstanding = 0;
   /** Bytes that the passenger has granted and we have not passed on. */
   credit = 0;
+  /** Most bytes that the server is told of; see `RelayWindows`. */
+  windowCap = WINDOW_CAP_BYTES;
+  /** Bytes that the passenger has taken since that last changed. */
+  takenBytes = 0;
   /** Waits for the passenger to read, to pass more of its window on. */
   awaitsPassenger = false;
   /** Bytes that the passenger may still send. */

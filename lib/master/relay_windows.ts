@@ -3,8 +3,11 @@ import { encodeWindowAdjust } from "../wire/messages.ts";
 import type { RelayedChannel } from "./passenger.ts";
 import type { RelaySender } from "./relay_sender.ts";
 
-/** No server gets more than this to send to one channel ahead of what its passenger has taken. */
+/** What a server gets to send to one channel ahead of what its passenger has taken, until it is known to read. */
 export const WINDOW_CAP_BYTES = 2 * 1024 * 1024;
+
+/** For a passenger that reads at once whatever comes, a long and wide way may have this much under way. */
+export const MAX_WINDOW_CAP_BYTES = 16 * 1024 * 1024;
 
 /** RFC 4254 §5.2: what a window may come to. */
 const MAX_WINDOW = 0xffffffff;
@@ -12,7 +15,8 @@ const MAX_WINDOW = 0xffffffff;
 /**
  * The windows of relayed channels, both ways. Towards a passenger, the server is told of no more than the cap, less
  * what the passenger has not taken from its socket yet: so one that never reads costs us a cap, however large a window
- * it grants. Towards the server, a passenger is held to the server's window: sshd hangs up on whoever ignores it.
+ * it grants. The cap doubles each time that a passenger has taken two of them promptly, and falls back when it leaves
+ * half of one. Towards the server, a passenger is held to the server's window: sshd hangs up on whoever ignores it.
  */
 export class RelayWindows {
   readonly #sender: RelaySender;
@@ -34,7 +38,24 @@ export class RelayWindows {
       throw violation(`${bytes} bytes of data with a window of ${channel.outstanding}`);
     }
     channel.outstanding -= bytes;
-    if (channel.credit > 0 && channel.outstanding * 2 < WINDOW_CAP_BYTES) this.topUp(channel);
+    this.#watchReader(channel, bytes);
+    if (channel.credit > 0 && channel.outstanding * 2 < channel.windowCap) this.topUp(channel);
+  }
+
+  #watchReader(channel: RelayedChannel, bytes: number): void {
+    const unread = channel.passenger?.link.queuedBytes ?? 0;
+    if (unread * 2 > channel.windowCap) {
+      channel.windowCap = WINDOW_CAP_BYTES;
+      channel.takenBytes = 0;
+      return;
+    }
+    channel.takenBytes += bytes;
+    // Only what is not passed on for want of room says that more would help.
+    if (
+      channel.credit === 0 || channel.takenBytes < 2 * channel.windowCap || unread * 4 > channel.windowCap
+    ) return;
+    channel.windowCap = Math.min(2 * channel.windowCap, MAX_WINDOW_CAP_BYTES);
+    channel.takenBytes = 0;
   }
 
   /** The passenger has granted more. */
@@ -67,7 +88,7 @@ export class RelayWindows {
     const { passenger } = channel;
     if (passenger === undefined || channel.remoteId === undefined || channel.closeSent) return;
     const queuedBytes = passenger.link.queuedBytes;
-    const bytes = Math.min(channel.credit, WINDOW_CAP_BYTES - channel.outstanding - queuedBytes);
+    const bytes = Math.min(channel.credit, channel.windowCap - channel.outstanding - queuedBytes);
     if (bytes > 0) {
       channel.credit -= bytes;
       channel.outstanding += bytes;

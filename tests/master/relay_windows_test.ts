@@ -99,6 +99,26 @@ Deno.test("relay holds at most a cap for a passenger that never reads, while nin
   assertEquals(data.reduce((sum, payload) => sum + payload.length - 9, 0), wanted);
 });
 
+Deno.test("relay grants more to a passenger that reads whatever comes, a little at a time", async () => {
+  const ends = relayEnds();
+  const a = ends.board();
+  a.open(1, { window: 0xffffffff });
+  const open = await ends.server.confirm(40);
+  await a.opened();
+  let outstanding = open.window;
+  let most = outstanding;
+  for (let turn = 0; turn < 600; turn++) {
+    for (let again = 0; again < 8 && outstanding >= 32768; again++) {
+      ends.server.send(m.encodeChannelData(open.sender, new Uint8Array(32768)));
+      outstanding -= 32768;
+    }
+    await settle();
+    for (const payload of ends.server.arrived.splice(0)) outstanding += m.decodeWindowAdjust(payload).bytes;
+    most = Math.max(most, outstanding);
+  }
+  assert(most > 7 * CAP && most <= 8 * CAP, `${most} bytes granted`);
+});
+
 async function pourTo(ends: RelayEnds, remoteId: number) {
   const passenger = ends.board();
   const localId = await openThrough(ends, passenger, { sender: 7, remoteId, window: 0xffffffff });
