@@ -30,5 +30,6 @@ export async function reportFile(command: string, path: string): Promise<Reporte
       Deno.writeTextFileSync(part, page);
       Deno.renameSync(part, path);
     },
+    discard: () => Deno.removeSync(part),
   });
 }

@@ -41,7 +41,7 @@ export function runOutputOf(command: string, line: CommandLine): typeof outputs[
   const text = line.text("output") ?? "auto";
   const output = outputs.find((one) => one === text);
   if (output) return output;
-  throw usage(command, "--output", `found ${JSON.stringify(text)}; ${outputs.join(", ")} are allowed`);
+  throw usage(command, "--output", `found ${JSON.stringify(text)}; auto, lines, json or junit is allowed`);
 }
 
 /** A reporter that is closed whatever happens. */

@@ -13,7 +13,7 @@ export function outputOf(command: string, line: CommandLine): "auto" | "lines" |
   const output = line.text("output") ?? "auto";
   if (output === "auto" || output === "lines" || output === "json") return output;
   const allowed = "auto, lines or json is allowed";
-  if (output === "junit") throw usage(command, "--output junit", "that is for run and exec", allowed);
+  if (output === "junit") throw usage(command, "--output junit", "that is for run, exec and copy", allowed);
   throw usage(command, "--output", `found ${JSON.stringify(output)}; ${allowed}`);
 }
 

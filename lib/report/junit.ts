@@ -18,7 +18,7 @@ export function junit(sink: Sink): Reporter {
       record.apply(event);
     },
     close(): void {
-      if (written) return;
+      if (written || !record.begun) return;
       written = true;
       record.finish();
       sink(documentOf(record), "stdout");

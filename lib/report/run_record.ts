@@ -51,6 +51,8 @@ export interface HostRecord {
 
 /** Everything that is told of a run, with its outputs bounded, for reports that are written at the end. */
 export class RunRecord {
+  /** False until `run-start`. */
+  begun = false;
   job = "";
   startedAtMs = 0;
   /** Of the last event. */
@@ -67,6 +69,7 @@ export class RunRecord {
     this.endedAtMs = Math.max(this.endedAtMs, event.atMs);
     switch (event.type) {
       case "run-start":
+        this.begun = true;
         this.job = event.job;
         this.steps = event.steps;
         this.startedAtMs = event.atMs;
