@@ -69,13 +69,18 @@ export class CopyPeer implements AsyncDisposable {
    * are that are opened from now on.
    */
   async forData(bytes: number, signal?: AbortSignal): Promise<SftpClient> {
+    await this.prepare(bytes);
+    return await this.sftp(signal);
+  }
+
+  /** So many bytes are to move, by whatever is opened from now on. */
+  async prepare(bytes: number): Promise<void> {
     const lane = this.#lane === undefined ? await this.#source?.lane?.(bytes) : undefined;
     if (lane !== undefined) {
       this.#source = this.#lane = lane;
       this.#left.push(...this.#clients.filter((client) => client !== undefined));
       this.#clients = [];
     }
-    return await this.sftp(signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

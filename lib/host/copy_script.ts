@@ -72,3 +72,39 @@ export const LOOK = [
   `if [ "$2" ]; then xargs -0 sh -c '${HASH}' sh; else xargs -0 sh -c 's=$0; ${STAT}' $s; fi`,
   "echo ///; exit 0",
 ].join("; ");
+
+/** Lists `$v` and all below it. */
+const LIST = 'case $s in c) find . -exec stat -c "%f %s %Y %Z %n//" {} +;; ' +
+  'f) find . -exec stat -f "%Xp %z %m %c %N//" {} +;; esac 2>/dev/null && echo ok/// || echo no///';
+
+/** A tree that takes no more than this on its host's disk is sent without being asked for, in KiB. */
+const EAGER_KIB = 4096;
+
+/**
+ * Gives a tree or a file. Words: its path, `e` where nothing of it is here yet, the size and time of a file that is here
+ * as `size,seconds` or "". Output:
+ *
+ *     state,now/ · records · ok or no · LIST_END · `e`, `w` or `s` · LF · contents
+ *
+ * state: `d` for a directory, `f` for a file, `x` for what this script cannot give. no: the listing is not whole. e: the
+ * contents follow: a tar stream, or the file. w: it waits for names, each with a NUL behind it, and gives those as tar
+ * streams; a file is too large, or empty, or not what it seems. s: the file that is here is the same.
+ */
+export const PULL = [
+  'v=$1 z=$2 y=$3 k=x n=$(date +%s); if [ -d "$v" ]; then cd "$v" && k=d; elif [ -f "$v" ] && [ -r "$v" ]; then k=f; fi',
+  "case $k$(pwd -P) in d/proc*|d/sys*) k=x;; esac",
+  FIND_STAT,
+  '[ "$s" ] && command -v tar >/dev/null && command -v find >/dev/null || k=x',
+  'printf "%s,%s/" $k $n; [ $k = x ] && exit 0',
+  'if [ $k = f ]; then case $s in c) r=$(stat -L -c "%f %s %Y %Z ././/" "$v");; ' +
+  'f) r=$(stat -L -f "%Xp %z %m %c ././/" "$v");; esac; echo "$r"; echo ok///; set -- $r; ' +
+  'if [ "$2,$3" = "$y" ]; then echo s; elif [ $2 -gt 0 ] && [ $2 -le 4194304 ]; then echo e; exec cat <"$v"; fi; echo w; exit 0; fi',
+  LIST,
+  `set -- $(du -sk . 2>/dev/null); if [ "$z" ] && [ \${1:-99999} -le ${EAGER_KIB} ]; then echo e; exec tar -cf - .; fi`,
+  "echo w",
+  SKIP_INIT,
+  "exec xargs -0 tar -cf -",
+].join("; ");
+
+/** Gives the files that are named, as `PULL` does. Words: the directory. */
+export const TAKE = `cd "$1" || exit 1; ${SKIP_INIT}; exec xargs -0 tar -cf -`;

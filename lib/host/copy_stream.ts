@@ -21,7 +21,7 @@ const STREAM_BYTES = 16 * 1024 * 1024;
 /** Names that travel with the command, so that asking costs no round trip; Linux takes an argument of 128 KiB. */
 const MAX_ASKED_BYTES = 48 * 1024;
 /** A listing may not be longer than this; an honest one is about as long as the names that were asked for. */
-const MAX_LISTING_BYTES = 256 * 1024 * 1024;
+export const MAX_LISTING_BYTES = 256 * 1024 * 1024;
 const MAX_GREETING_BYTES = 100;
 
 /** What is to go where. */
@@ -67,7 +67,7 @@ export async function streamToHost(
 ): Promise<Streamed | undefined> {
   if (!peer.hasShell) return undefined;
   const { tree, single, own } = request;
-  const target = plain(request.target);
+  const target = plainPath(request.target);
   const slash = request.target.endsWith("/") ? "/" : "";
   const names = single ? [] : namesOf(tree);
   const asked = names.length * 3 + names.reduce((sum, name) => sum + name.length, 0) < MAX_ASKED_BYTES / 2 &&
@@ -75,7 +75,7 @@ export async function streamToHost(
   const hashes = run.options.update === "checksum" && (single || asked);
   const contents = new SmallFiles();
   contents.expect(tree.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES));
-  const where = [target, own, slash, single ? "f" : "t", plain(parentPath(target)), lastName(target)];
+  const where = [target, own, slash, single ? "f" : "t", plainPath(parentPath(target)), lastName(target)];
   const stream = await openStream(run, peer, where, hashes, asked ? names : []);
   contents.forget();
   if (stream === undefined) return undefined;
@@ -153,6 +153,17 @@ async function readGreeting(shell: CopyShell, withHashes: boolean): Promise<Gree
   };
 }
 
+/** SHA-256 of files below a directory, by path relative to it; undefined where the host cannot tell. */
+export async function remoteHashes(
+  run: CopyRun,
+  peer: CopyPeer,
+  top: string,
+  paths: readonly string[],
+): Promise<Map<string, string> | undefined> {
+  const lines = await askAbout(run, peer, top, paths.map((path) => `./${path}`), true);
+  return lines && parseHashes(lines);
+}
+
 /** As the greeting does, for more names than a command can hold. */
 async function look(
   run: CopyRun,
@@ -160,28 +171,36 @@ async function look(
   top: string,
   names: readonly string[],
 ): Promise<Pick<Greeting, "records" | "hashes"> | undefined> {
-  const input = new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
-  const ask = async (hashes: boolean) => {
-    const shell = await peer.shell(LOOK, [plain(top), hashes ? "c" : ""], run.signal);
-    if (shell === undefined) return undefined;
-    const writing = shell.write(input).then(() => shell.endInput()).catch(() => {}); // its answer tells
-    const answer = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
-    await writing;
-    await shell.stop();
-    run.signal.throwIfAborted();
-    return answer;
-  };
   const [listing, lines] = await Promise.all([
-    ask(false),
-    run.options.update === "checksum" ? ask(true) : new Uint8Array(0),
+    askAbout(run, peer, top, names, false),
+    run.options.update === "checksum" ? askAbout(run, peer, top, names, true) : new Uint8Array(0),
   ]);
   return listing && lines && { records: parseRecords(listing), hashes: parseHashes(lines) };
+}
+
+async function askAbout(
+  run: CopyRun,
+  peer: CopyPeer,
+  top: string,
+  names: readonly string[],
+  hashes: boolean,
+): Promise<Uint8Array | undefined> {
+  const shell = await peer.shell(LOOK, [plainPath(top), hashes ? "c" : ""], run.signal);
+  if (shell === undefined) return undefined;
+  const input = new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
+  const writing = shell.write(input).then(() => shell.endInput()).catch(() => {}); // its answer tells
+  const answer = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
+  await writing;
+  await shell.stop();
+  run.signal.throwIfAborted();
+  return answer;
 }
 
 async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise<Streamed | undefined> {
   const { decision, at, top } = request;
   const [first = [], ...others] = batches(
     decision.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES),
+    ({ info }) => info.size,
   );
   const large = decision.files.filter(({ info }) => info.size > STREAM_FILE_BYTES);
   const filledLater = new Set<string>();
@@ -214,7 +233,7 @@ async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise
   run.directories += request.greeting.made ? 1 : 0;
   let whole = true;
   await run.each(others, Math.max(1, peer.parallel - 1), async (batch) => {
-    const next = await openStream(run, peer, [plain(top), "", "", "t", "/", "/"], false, []);
+    const next = await openStream(run, peer, [plainPath(top), "", "", "t", "/", "/"], false, []);
     if (next === undefined) return void (whole = false);
     try {
       if (!await sendStream(run, { ...request, ...next }, new FinishScript(), batch, false)) whole = false;
@@ -301,16 +320,17 @@ async function sendStream(
 }
 
 /** Lots of files that go in one stream each. */
-function batches(files: readonly LocalEntry[]): LocalEntry[][] {
-  const lots: LocalEntry[][] = [];
+export function batches<File>(files: readonly File[], sizeOf: (file: File) => number): File[][] {
+  const lots: File[][] = [];
   let bytes = Infinity;
   for (const file of files) {
-    if (bytes + file.info.size > STREAM_BYTES) {
+    const size = sizeOf(file);
+    if (bytes + size > STREAM_BYTES) {
       lots.push([]);
       bytes = 0;
     }
     lots.at(-1)!.push(file);
-    bytes += file.info.size + 1024;
+    bytes += size + 1024;
   }
   return lots;
 }
@@ -324,7 +344,7 @@ function namesOf(tree: LocalTree): string[] {
 }
 
 /** A path for a script: none looks like an option, and none ends in a slash. */
-function plain(path: string): string {
+export function plainPath(path: string): string {
   const bare = path.replace(/(?<=.)\/+$/, "");
   return /^\.{0,2}\//.test(bare) || bare === "." || bare === ".." ? bare : `./${bare}`;
 }

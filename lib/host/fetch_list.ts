@@ -147,7 +147,7 @@ async function* readAll(
   }
 }
 
-async function readLinks(
+export async function readLinks(
   run: CopyRun,
   sftp: SftpClient,
   links: readonly RemoteEntry[],
@@ -156,21 +156,33 @@ async function readLinks(
   await run.each(links, AT_ONCE, async (link) => {
     try {
       const target = await readSymlink(sftp, link.path, { signal: run.signal });
-      const why = target === undefined
-        ? "what it points at is not UTF-8"
-        : target === "" || target.includes("\0")
-        ? "it points at no usable path"
-        : run.options.symlinks !== "any" && !staysInside(link.relative, target)
-        ? `it points outside what is fetched: ${shown(target)}`
-        : undefined;
-      if (why === undefined) symlinks.push({ ...link, target: target! });
-      else run.leaveOut(escapes(sftp, link.path, why, 'fetch with symlinks: "any" to make such symlinks'));
+      const good = checkedLink(run, sftp, link, target);
+      if (good) symlinks.push(good);
     } catch (error) {
       if (!isStatus(error)) throw error;
       run.leaveOut(error);
     }
   });
   return symlinks;
+}
+
+/** A symlink that may be made here; left out where it may not. */
+export function checkedLink(
+  run: CopyRun,
+  at: { readonly where: string },
+  link: RemoteEntry,
+  target: string | undefined,
+): RemoteSymlink | undefined {
+  const why = target === undefined
+    ? "what it points at is not UTF-8"
+    : target === "" || target.includes("\0")
+    ? "it points at no usable path"
+    : run.options.symlinks !== "any" && !staysInside(link.relative, target)
+    ? `it points outside what is fetched: ${shown(target)}`
+    : undefined;
+  if (why === undefined) return { ...link, target: target! };
+  run.leaveOut(escapes(at, link.path, why, 'fetch with symlinks: "any" to make such symlinks'));
+  return undefined;
 }
 
 /**
@@ -190,7 +202,7 @@ export function staysInside(
   return up <= relative.split("/").length - 1 && !parts.slice(up).includes("..");
 }
 
-function escapes(sftp: SftpClient, path: string, why: string, fix?: string): CopyError {
+function escapes(sftp: { readonly where: string }, path: string, why: string, fix?: string): CopyError {
   return new CopyError("escapes", {
     what: "Cannot fetch a remote file",
     where: `${sftp.where}:${shown(path)}`,
@@ -199,7 +211,7 @@ function escapes(sftp: SftpClient, path: string, why: string, fix?: string): Cop
   });
 }
 
-function unfit(sftp: SftpClient, path: string, why: string, fix?: string): CopyError {
+export function unfit(sftp: { readonly where: string }, path: string, why: string, fix?: string): CopyError {
   return new CopyError("unsupported", {
     what: "Cannot fetch a remote file",
     where: `${sftp.where}:${shown(path)}`,
