@@ -1,4 +1,5 @@
 import { findHosts, optionsFor } from "../job/find_hosts.ts";
+import { findSsh } from "../master/openssh_master.ts";
 import { plainText } from "../report/plain_text.ts";
 import { choosePrompter } from "../target/choose_prompter.ts";
 import type { Prompter } from "../target/prompter.ts";
@@ -61,8 +62,12 @@ export async function doctor(args: readonly string[]): Promise<number> {
   const notices: Finding[] = [];
   const prompter = listening(choosePrompter(target), notices);
   const shared = await findShared(entry.host, target, options);
-  const own = await measureOwn(target, { prompter, signal: interrupts.signal });
-  const rides = shared.master === null
+  const bySsh = options.via === "openssh" ||
+    (options.via !== "ssh2" && target.needsOpenSsh.length > 0 &&
+      await findSsh(target.environment) !== undefined);
+  const openSsh = bySsh ? options : undefined;
+  const own = await measureOwn(target, { prompter, signal: interrupts.signal, openSsh });
+  const rides = !shared.master?.rides
     ? null
     : await measureRide(entry.host, { ...options, prompter, signal: interrupts.signal });
   const diagnosis: Diagnosis = {

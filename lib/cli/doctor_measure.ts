@@ -4,8 +4,9 @@ import { Session } from "../channel/session.ts";
 import { connect, type ConnectOptions } from "../host/connect.ts";
 import { type MeasuredLink, openMeasuredLink, type Phase } from "../link/measured_link.ts";
 import type { AgreedAlgorithms } from "../link/ssh2_link.ts";
+import { TurnCounter } from "../link/turns.ts";
 import type { Prompter } from "../target/prompter.ts";
-import type { Target } from "../target/target.ts";
+import type { Target, TargetOptions } from "../target/target.ts";
 
 /** The one thing that is run on the host. */
 const COMMAND = "true";
@@ -15,7 +16,7 @@ const SESSIONS_TRIED = 11;
 
 /** A part of the way to a command's end. */
 export interface Part {
-  readonly name: Phase["name"] | "open a session" | "run a command";
+  readonly name: Phase["name"] | "the installed ssh" | "open a session" | "run a command";
   readonly ms: number;
   readonly roundTrips: number | null;
 }
@@ -24,7 +25,8 @@ export interface Part {
 export interface OwnConnection {
   readonly parts: readonly Part[];
   readonly totalMs: number;
-  readonly totalRoundTrips: number;
+  /** Null where they could not be counted. */
+  readonly totalRoundTrips: number | null;
   readonly rttMs: number | null;
   readonly address: string | null;
   readonly agreed: AgreedAlgorithms | null;
@@ -39,11 +41,16 @@ export interface OwnConnection {
 /** Signs of life that the server is asked for, to see what a round trip takes at the least. */
 const PINGS = 5;
 
+/** What {@linkcode measureOwn} may be given. */
+export interface MeasureOwnOptions {
+  readonly prompter: Prompter;
+  readonly signal: AbortSignal;
+  /** The installed `ssh` makes the connection, from these: its parts then cannot be told apart. */
+  readonly openSsh: TargetOptions | undefined;
+}
+
 /** Makes a connection that nobody shares, runs `true` on it twice, and closes it. */
-export async function measureOwn(
-  target: Target,
-  options: { readonly prompter: Prompter; readonly signal: AbortSignal },
-): Promise<OwnConnection> {
+export async function measureOwn(target: Target, options: MeasureOwnOptions): Promise<OwnConnection> {
   const phases: Measured[] = [];
   let again: readonly Measured[] = [];
   let measured: MeasuredLink | undefined;
@@ -51,13 +58,18 @@ export async function measureOwn(
   let error: CarpoolError | undefined;
   let rttMs: number | undefined;
   try {
-    measured = await openMeasuredLink(target, { ...options, onPhase: (phase) => void phases.push(phase) });
+    const onPhase = (phase: Measured) => void phases.push(phase);
+    measured = options.openSsh
+      ? await openBySsh(target, options.openSsh, { ...options, onPhase })
+      : await openMeasuredLink(target, { ...options, onPhase });
     rttMs = measured.connectMs;
     const connection = new Connection(measured.link);
     phases.push(...await runOnce(connection, measured, options.signal));
     again = await runOnce(connection, measured, options.signal);
-    rttMs = await shortestRoundTrip(connection);
-    sessions = await trySessions(connection, options.signal);
+    // A keepalive would end a proxy connection.
+    if (!options.openSsh) rttMs = await shortestRoundTrip(connection);
+    // A refused channel can end OpenSSH's master.
+    if (!options.openSsh) sessions = await trySessions(connection, options.signal);
   } catch (cause) {
     if (options.signal.aborted || !(cause instanceof CarpoolError)) throw cause;
     error = cause;
@@ -71,6 +83,8 @@ export async function measureOwn(
       ? roundTrips
       : roundTrips === "uncounted"
       ? null
+      : options.openSsh
+      ? null // what passes is between two programs of this machine
       : measured?.turns.between(...roundTrips, rttMs ?? 0) ?? null,
   });
   const parts = phases.map(count);
@@ -78,19 +92,41 @@ export async function measureOwn(
   return {
     parts,
     totalMs: sum(parts.map(({ ms }) => ms)),
-    totalRoundTrips: sum(parts.map(({ roundTrips }) => roundTrips ?? 0)),
+    totalRoundTrips: options.openSsh ? null : sum(parts.map(({ roundTrips }) => roundTrips ?? 0)),
     rttMs: rttMs ?? null,
     address: measured?.address ?? null,
     agreed: measured?.agreed ?? null,
-    nextCommand: next.length === 0
-      ? null
-      : { ms: sum(next.map(({ ms }) => ms)), roundTrips: sum(next.map((part) => part.roundTrips ?? 0)) },
+    nextCommand: next.length === 0 ? null : {
+      ms: sum(next.map(({ ms }) => ms)),
+      roundTrips: options.openSsh ? null : sum(next.map((part) => part.roundTrips ?? 0)),
+    },
     sessions,
     error,
   };
 }
 
 type Measured = Omit<Phase, "name"> & Pick<Part, "name">;
+
+async function openBySsh(
+  target: Target,
+  openSsh: TargetOptions,
+  options: MeasureOwnOptions & { readonly onPhase: (phase: Measured) => void },
+): Promise<MeasuredLink> {
+  const { openPrivateOpenSshLink } = await import("../master/openssh_master.ts");
+  const { prompter, signal } = options;
+  const startedAt = performance.now();
+  const link = await openPrivateOpenSshLink(target, { options: openSsh, prompter, signal });
+  options.onPhase({ name: "the installed ssh", ms: performance.now() - startedAt, roundTrips: "uncounted" });
+  const close = async () => await link.close();
+  return {
+    link,
+    connectMs: undefined,
+    agreed: undefined,
+    address: undefined,
+    turns: new TurnCounter(),
+    close,
+  };
+}
 
 /** Not what TCP took to connect: something on the way may have answered for the host. */
 async function shortestRoundTrip(connection: Connection): Promise<number> {

@@ -51,7 +51,11 @@ function timeLines(own: OwnConnection, rides: Ridden | null): string[] {
     ]);
   }
   if (own.nextCommand) {
-    rows.push(["one more command on it", ms(own.nextCommand.ms), turns(own.nextCommand.roundTrips)]);
+    rows.push([
+      "one more command on it",
+      ms(own.nextCommand.ms),
+      turns(own.nextCommand.roundTrips),
+    ]);
   }
   if (rides && !rides.error) {
     rows.push(["boarding the live master", ms(rides.connectMs), ""], [
@@ -64,6 +68,10 @@ function timeLines(own: OwnConnection, rides: Ridden | null): string[] {
   const lines = rows.map(([name, time, count]) =>
     `  ${name.padEnd(widths[0]!)}  ${time.padStart(widths[1]!)}  ${count}`.trimEnd()
   );
+  if (own.nextCommand && own.error === undefined) {
+    const saved = own.totalMs - own.nextCommand.ms;
+    if (saved > 0) lines.push(`  sharing saves about ${ms(saved)} of each command after the first`);
+  }
   if (rides?.error) lines.push(`  riding the live master failed: ${rides.error.message}`);
   return lines;
 }

@@ -1,5 +1,5 @@
 import { CarpoolError, MasterError } from "../base/errors.ts";
-import { type ConnectOptions, controlPathFor } from "../host/connect.ts";
+import { type ConnectOptions, controlPathFor, unknowableOptions } from "../host/connect.ts";
 import { ControlClient } from "../link/control_link.ts";
 import { listMasters } from "../master/keeper_client.ts";
 import type { MasterInfo } from "../master/master.ts";
@@ -16,6 +16,8 @@ export interface Shared {
     readonly pid: number | null;
     readonly sessions: number | null;
     readonly lingersUntil: string | null;
+    /** Whether a command with these options rides it. */
+    readonly rides: boolean;
   } | null;
   readonly findings: readonly Finding[];
 }
@@ -64,12 +66,23 @@ export async function findShared(
   const pid = known?.pid ?? await pidAt(controlPath);
   const kind = known?.kind ?? (await isOurs(controlPath, target) ? "carpool" : "openssh");
   const { sessions = null, lingersUntil = null } = known ?? {};
+  const unknowable = kind === "openssh" ? unknowableOptions(target, options) : [];
+  if (unknowable.length > 0) {
+    const names = unknowable.join(", ");
+    add(
+      "warn",
+      "master",
+      `the one that ssh started is not ridden: nobody knows whether it was made with the same ${names}`,
+      `leave ${names} to ssh_config, or end it: ssh -O exit -S ${controlPath} ${target.destination.alias}`,
+    );
+  }
   const whose = kind === "carpool" ? "Carpool's" : "one that ssh started; Carpool rides it and never ends it";
   const stays = lingersUntil === null ? "" : `, leaves at ${lingersUntil} if nobody comes`;
   const held = sessions === null ? "" : `, ${sessions} session${sessions === 1 ? "" : "s"} on it`;
   add("ok", "master", `live: ${whose}; pid ${pid ?? "unknown"}${held}${stays}`);
   add("ok", "control socket", `${controlPath} (for ssh: ssh -S ${controlPath} ${target.destination.alias})`);
-  return { master: { controlPath, kind, pid: pid ?? null, sessions, lingersUntil }, findings };
+  const rides = unknowable.length === 0;
+  return { master: { controlPath, kind, pid: pid ?? null, sessions, lingersUntil, rides }, findings };
 }
 
 const OPEN = "nothing to do; to make it ahead of time: carpool open";

@@ -183,7 +183,7 @@ const UNKNOWABLE = [
 ] as const;
 
 /** What was asked for here, not in a configuration, and cannot be known of a master that `ssh` started. */
-function unknowableOptions(target: Target, options: ConnectOptions): string[] {
+export function unknowableOptions(target: Target, options: ConnectOptions): string[] {
   const lines = (options.configLines ?? []).map((line) => /^\s*(\w+)/.exec(line)?.[1].toLowerCase());
   const names: string[] = UNKNOWABLE.filter((name) =>
     options[name] !== undefined || lines.includes(name.toLowerCase())

@@ -23,7 +23,7 @@ interface Printed {
       readonly roundTrips: number | null;
     }[];
     readonly totalMs: number;
-    readonly totalRoundTrips: number;
+    readonly totalRoundTrips: number | null;
     readonly rttMs: number | null;
     readonly agreed: { readonly kex: string; readonly cipher: string; readonly hostKey: string } | null;
     readonly nextCommand: { readonly ms: number; readonly roundTrips: number } | null;
@@ -68,7 +68,7 @@ Deno.test("carpool doctor tells where the time goes, in milliseconds and round t
   assert(parts["log in"]! > 0);
   assertEquals(connection.totalRoundTrips, Object.values(parts).reduce((sum, one) => sum! + one!, 0));
   // The link's own count has the same, and what came behind: the second command, signs of life, sessions tried.
-  assert(mark.counters().roundTrips > connection.totalRoundTrips + 2);
+  assert(mark.counters().roundTrips > connection.totalRoundTrips! + 2);
   assert(connection.rttMs! >= 100, String(connection.rttMs));
   for (const { name, ms, roundTrips } of connection.parts.slice(2)) {
     assert(ms >= 90 * roundTrips!, `${name}: ${ms} ms`);
@@ -146,6 +146,11 @@ Deno.test("carpool doctor rides a master that ssh started, and leaves it alone",
     "one that ssh started; Carpool rides it and never ends it",
   );
   assert((await Deno.lstat(socket)).isSocket);
+  // With a key of its own nobody knows whether it is the same: it is left alone, and the reason is told.
+  const before = world.sshd.connections();
+  const other = await doctor(world, ["-S", socket, "-i", world.sshd.identityFile]);
+  assertEquals([other.master?.kind, other.riding, world.sshd.connections()], ["openssh", null, before + 1]);
+  assertStringIncludes(finding(other, "master", "is not ridden").says, "identityFile");
 });
 
 Deno.test("carpool doctor tells what would break, each with what to do", async (t) => {
@@ -211,6 +216,24 @@ Deno.test("carpool doctor tells what would break, each with what to do", async (
   });
 });
 
+Deno.test("carpool doctor --via openssh measures what the installed ssh makes, and leaves none of it running", async () => {
+  await using world = await KeeperWorld.make();
+  const { ssh, env } = world.sshd.openssh;
+  const PATH = `${ssh.slice(0, ssh.lastIndexOf("/"))}:${world.home.env.PATH}`;
+  const flags = ["doctor", "-F", world.configFile, "--via", "openssh", "--output", "json", "test"];
+  const r = await world.run(flags, { env: { ...env, PATH } });
+  assertEquals(r.code, 0, r.stderr + r.stdout);
+  const { connection } = JSON.parse(r.stdout) as Printed;
+  assertEquals(connection.parts.map(({ name }) => name), [
+    "the installed ssh",
+    "open a session",
+    "run a command",
+  ]);
+  assert(connection.parts.every(({ roundTrips }) => roundTrips === null));
+  await world.sshd.waitForLog(/Disconnected from user|Connection closed by|disconnected by user/);
+  while (world.sshd.processes().length > 0) await new Promise((go) => setTimeout(go, 20));
+});
+
 Deno.test("carpool doctor tells why a host cannot be reached, and how far it came", async (t) => {
   await using world = await KeeperWorld.make();
 
@@ -251,6 +274,7 @@ Deno.test("carpool doctor shows people the same in three parts, and refuses more
   }
   assertMatch(r.stdout, /^ {2}connect +[\d.]+ ms +1 round trip$/m);
   assertMatch(r.stdout, /^ {2}all of it, each time anew +[\d.]+ ms +\d+ round trips$/m);
+  assertMatch(r.stdout, /^ {2}sharing saves about [\d.]+ ms of each command after the first$/m);
   assertMatch(r.stdout, /^ {2}note key exchange: .*\n +fix: /m);
   const two = await world.run(["doctor", "a,b"]);
   assertEquals(two.code, 2);
