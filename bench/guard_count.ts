@@ -34,6 +34,7 @@ const FLIGHTS: readonly (readonly [id: string, rttMs: number])[] = [
     "attach-exec",
     "exec-8",
     "job-10",
+    "job-stdin",
     "copy-file",
     "forward",
   ]

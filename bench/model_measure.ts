@@ -57,46 +57,75 @@ const SHORT_TIMES = 4;
 
 export interface ModelOptions {
   readonly rounds: number;
+  /** No further round is begun after so long; the first one always is. */
+  readonly budgetMs: number;
   readonly onProgress: (what: string) => void;
 }
 
+/** What was found. */
+export interface Model {
+  readonly lines: readonly ModelLine[];
+  /** Rounds that were kept. */
+  readonly rounds: number;
+  /** Operations that failed, with the reason: they have no line. */
+  readonly failed: ReadonlyMap<string, string>;
+}
+
 /** Counts and measures every operation at every round trip. */
-export async function measureModel(world: CountedWorld, options: ModelOptions): Promise<ModelLine[]> {
-  const wanted = operations.filter(({ id }) => !LEFT_OUT.has(id));
+export async function measureModel(world: CountedWorld, options: ModelOptions): Promise<Model> {
+  const all = operations.filter(({ id }) => !LEFT_OUT.has(id));
+  const failed = new Map<string, string>();
+  const attempt = async (id: string, work: () => Promise<void>) => {
+    if (failed.has(id)) return;
+    try {
+      await work();
+    } catch (error) {
+      failed.set(id, error instanceof Error ? error.message : String(error));
+      options.onProgress(`${id} failed: ${failed.get(id)}`);
+    }
+  };
+  const until = performance.now() + options.budgetMs;
   options.onProgress("counting");
   const counted = new Map<string, LinkCounters>();
   {
     await using own = await world.connect(LONG_RTT, false);
     await using shared = await world.connect(LONG_RTT, true);
-    for (const { id } of wanted) {
-      const place = { world, rttMs: LONG_RTT, own, shared };
-      const counts: LinkCounters[] = [];
-      for (let at = 0; at < COUNTS; at++) counts.push(await countOnce(place, id));
-      counted.set(id, counts.toSorted((a, b) => a.roundTrips - b.roundTrips)[0]);
+    for (const { id } of all) {
+      await attempt(id, async () => {
+        const place = { world, rttMs: LONG_RTT, own, shared };
+        const counts: LinkCounters[] = [];
+        for (let at = 0; at < COUNTS; at++) counts.push(await countOnce(place, id));
+        counted.set(id, counts.toSorted((a, b) => a.roundTrips - b.roundTrips)[0]);
+      });
     }
   }
   const pings = new Map<number, number>();
   for (const rttMs of RTTS_MS) pings.set(rttMs, await pingMs(rttMs));
   const times = new Map<string, number[]>();
+  let rounds = 0;
   for (let round = 0; round <= options.rounds; round++) {
+    if (round > 1 && performance.now() > until) break;
+    rounds = round;
     for (const rttMs of round % 2 === 0 ? RTTS_MS : RTTS_MS.toReversed()) {
       options.onProgress(
         round === 0 ? `warm-up, ${rttMs} ms` : `round ${round} of ${options.rounds}, ${rttMs} ms`,
       );
       await using own = await world.connect(rttMs, false);
       await using shared = await world.connect(rttMs, true);
-      for (const operation of wanted) {
-        const place = { world, rttMs, own, shared };
-        const key = `${operation.id} ${rttMs}`;
-        const took = [await time(operation, place)];
-        while (took.length < SHORT_TIMES && took[0] < SHORT_MS) took.push(await time(operation, place));
-        if (round > 0) times.set(key, [...times.get(key) ?? [], Math.min(...took)]);
+      for (const operation of all) {
+        await attempt(operation.id, async () => {
+          const place = { world, rttMs, own, shared };
+          const key = `${operation.id} ${rttMs}`;
+          const took = [await time(operation, place)];
+          while (took.length < SHORT_TIMES && took[0] < SHORT_MS) took.push(await time(operation, place));
+          if (round > 0) times.set(key, [...times.get(key) ?? [], Math.min(...took)]);
+        });
       }
     }
   }
-  return wanted.map(({ id, title }): ModelLine => {
+  const lines = all.filter(({ id }) => !failed.has(id)).map(({ id, title }): ModelLine => {
     const { roundTrips, bytesUp, bytesDown } = counted.get(id)!;
-    const localOf = (of: string) => Math.min(...times.get(`${of} 0`)!);
+    const localOf = (of: string) => Math.min(...times.get(`${of} 0`) ?? []);
     const stallMs = stallOf(id, localOf);
     const waitMs = (rttMs: number) => {
       const more = pings.get(rttMs)! - pings.get(0)!;
@@ -116,6 +145,7 @@ export async function measureModel(world: CountedWorld, options: ModelOptions): 
     });
     return { id, title, roundTrips, bytesUp, bytesDown, localMs, localAtRttMs, stallMs, points };
   });
+  return { lines, rounds, failed };
 }
 
 /**
@@ -125,7 +155,8 @@ export async function measureModel(world: CountedWorld, options: ModelOptions): 
  */
 function stallOf(id: string, localOf: (id: string) => number): number {
   if (id !== "per-command") return 0;
-  return Math.max(0, localOf(id) - localOf("login") - localOf("exec"));
+  const stall = localOf(id) - localOf("login") - localOf("exec");
+  return Number.isFinite(stall) ? Math.max(0, stall) : 0;
 }
 
 async function time(operation: Operation, place: Parameters<Operation["prepare"]>[0]): Promise<number> {
@@ -162,71 +193,6 @@ async function pingMs(rttMs: number): Promise<number> {
   }
   await echo.catch(() => {}); // its connection ended with the link
   return median(samples);
-}
-
-/** So many commands in a row, from nothing. */
-export interface SpeedUp {
-  readonly rttMs: number;
-  readonly commands: number;
-  readonly sharedMs: number;
-  readonly perCommandMs: number;
-}
-
-const COMMANDS = [1, 2, 3, 5, 10, 20];
-
-/** One connection for N commands against N connections, both in this process, each after the end of the one before. */
-export async function measureSpeedUp(
-  world: CountedWorld,
-  rttsMs: readonly number[],
-  options: ModelOptions,
-): Promise<SpeedUp[]> {
-  const most = COMMANDS.at(-1)!;
-  const found: SpeedUp[] = [];
-  for (const rttMs of rttsMs) {
-    const samples: { shared: number[]; perCommand: number[] }[] = [];
-    for (let round = 0; round <= options.rounds; round++) {
-      options.onProgress(`commands in a row, ${rttMs} ms, round ${round}`);
-      const ways = [sharedTimes, perCommandTimes];
-      const [first, second] = round % 2 === 0 ? ways : ways.toReversed();
-      const a = await first(world, rttMs, most);
-      const b = await second(world, rttMs, most);
-      if (round > 0) {
-        samples.push(round % 2 === 0 ? { shared: a, perCommand: b } : { shared: b, perCommand: a });
-      }
-    }
-    for (const commands of COMMANDS) {
-      found.push({
-        rttMs,
-        commands,
-        sharedMs: median(samples.map(({ shared }) => shared[commands - 1])),
-        perCommandMs: median(samples.map(({ perCommand }) => perCommand[commands - 1])),
-      });
-    }
-  }
-  return found;
-}
-
-/** When each command had ended, since the start. */
-async function sharedTimes(world: CountedWorld, rttMs: number, most: number): Promise<number[]> {
-  const startedAt = performance.now();
-  await using host = await world.connect(rttMs, false);
-  const ends: number[] = [];
-  for (let at = 0; at < most; at++) {
-    await host.exec("true");
-    ends.push(performance.now() - startedAt);
-  }
-  return ends;
-}
-
-async function perCommandTimes(world: CountedWorld, rttMs: number, most: number): Promise<number[]> {
-  const startedAt = performance.now();
-  const ends: number[] = [];
-  for (let at = 0; at < most; at++) {
-    await using host = await world.connect(rttMs, false);
-    await host.exec("true");
-    ends.push(performance.now() - startedAt);
-  }
-  return ends;
 }
 
 /** What one connection costs beside time. */

@@ -26,6 +26,8 @@ export interface Operation {
 export const FILES = 200;
 export const FILE_BYTES = 2048;
 export const STEPS = 10;
+/** So many of 8 KiB are too much for one argument of a program, so their text travels on stdin. */
+const LONG_STEPS = 20;
 const AT_ONCE = 8;
 
 const on = (
@@ -38,6 +40,22 @@ const on = (
   title,
   prepare: (place: Place) => Promise.resolve(() => work(place[connection])),
 });
+
+function jobOf(id: string, title: string, steps: number, command: string): Operation {
+  return {
+    id,
+    title,
+    prepare: async ({ world, rttMs }) => {
+      const lines = Array.from({ length: steps }, () => `exec: ${JSON.stringify(command)}`);
+      const job = await loadJob(await jobFile(world, lines));
+      return async () => {
+        const run = runJob(job, { hosts: `rtt${rttMs}`, ...world.options(true) });
+        const { status } = await run.result;
+        if (status !== "ok") throw broken(`the job ended ${status}`);
+      };
+    },
+  };
+}
 
 export const operations: readonly Operation[] = [
   {
@@ -75,18 +93,13 @@ export const operations: readonly Operation[] = [
   on("shared", "exec-10", `${STEPS} execs, each after the one before`, async (host) => {
     for (let at = 0; at < STEPS; at++) await exec(host);
   }),
-  {
-    id: "job-10",
-    title: `a job of ${STEPS} steps on a live master`,
-    prepare: async ({ world, rttMs }) => {
-      const job = await loadJob(await jobFile(world, Array.from({ length: STEPS }, () => 'exec: "true"')));
-      return async () => {
-        const run = runJob(job, { hosts: `rtt${rttMs}`, ...world.options(true) });
-        const { status } = await run.result;
-        if (status !== "ok") throw broken(`the job ended ${status}`);
-      };
-    },
-  },
+  jobOf("job-10", `a job of ${STEPS} steps on a live master`, STEPS, "true"),
+  jobOf(
+    "job-stdin",
+    `a job of ${LONG_STEPS} steps of 8 KiB on a live master`,
+    LONG_STEPS,
+    `true # ${"x".repeat(8192)}`,
+  ),
   {
     id: "copy-file",
     title: "copy of one small file",

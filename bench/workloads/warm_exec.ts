@@ -75,7 +75,9 @@ export function warmExec(world: World, { rttMs, quick }: WarmExecOptions): Workl
     },
   ];
   const against = SSH_MASTER;
-  const promises: RatioPromise[] = slow
+  const promises: RatioPromise[] = slow && !far
+    ? []
+    : far
     ? [CARPOOL_PRIVATE, CARPOOL_KEEPER, CARPOOL_ON_OPENSSH].map((contender) => ({
       ...{ contender, against: PING, atMost: 1.05, source: "issue 5, warm exec" },
     }))
