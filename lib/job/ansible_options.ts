@@ -26,8 +26,8 @@ const SSH = [
 ];
 
 /**
- * How Ansible would connect to a host, as options of `connect`: its connection variables, and what `ansible_ssh_*_args`
- * says.
+ * How Ansible would connect to a host, as options of `connect`: its connection variables, and what
+ * `ansible_ssh_*_args` says.
  *
  * @throws {JobFileError} for a connection that is not ssh, and for a variable that cannot be understood.
  */

@@ -19,8 +19,8 @@ export interface FindHostsOptions extends InventoryPlaces {
 }
 
 /**
- * The hosts that patterns (groups, destinations, ranges, `&`, `!`) stand for, in the order written, each once, with what
- * the inventory says of each; several patterns are one, with commas between.
+ * The hosts that patterns (groups, destinations, ranges, `&`, `!`) stand for, in the order written, each
+ * once, with what the inventory says of each; several patterns are one, with commas between.
  *
  * @throws {CarpoolError} for a pattern or an inventory that cannot be used.
  */

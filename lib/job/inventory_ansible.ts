@@ -58,8 +58,8 @@ export class AnsibleInventory {
 }
 
 /**
- * The hosts a range of Ansible's stands for: `web[01:20]`, `db[a:f]`, `web[1:9:2]`; several brackets, the first counts
- * slowest.
+ * The hosts a range of Ansible's stands for: `web[01:20]`, `db[a:f]`, `web[1:9:2]`; several brackets, the
+ * first counts slowest.
  *
  * @param fail Called with why a range cannot be read.
  */

@@ -10,8 +10,8 @@ const DEADLINE_MS = 120_000;
 const AT_ONCE = 8;
 
 /**
- * Runs a program that prints an inventory: with `--list`, as Ansible runs its dynamic inventories; where its answer has
- * no `_meta.hostvars`, with `--host NAME` for each host.
+ * Runs a program that prints an inventory: with `--list`, as Ansible runs its dynamic inventories; where its
+ * answer has no `_meta.hostvars`, with `--host NAME` for each host.
  *
  * @throws {JobFileError} when it fails, or prints something else.
  */

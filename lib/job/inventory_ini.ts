@@ -7,8 +7,8 @@ import { JobProblemsError, type Problem } from "./problems.ts";
 import { readPythonLiteral } from "./python_literal.ts";
 import { splitShellWords } from "./shell_words.ts";
 
-// No library's INI: a line here is a host with variables, a child or an assignment, by the section it stands in, and
-// values are Python literals or text.
+// No library's INI: a line here is a host with variables, a child or an assignment, by the section it stands
+// in, and values are Python literals or text.
 
 const SECTION = /^\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?$/;
 

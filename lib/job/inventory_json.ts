@@ -32,8 +32,8 @@ export interface JsonInventory {
 }
 
 /**
- * Reads an inventory in JSON: what `ansible-inventory --list` and dynamic inventories of Ansible print, or a plain list of
- * hosts (`["web1", "web2"]`).
+ * Reads an inventory in JSON: what `ansible-inventory --list` and dynamic inventories of Ansible print, or a
+ * plain list of hosts (`["web1", "web2"]`).
  *
  * @throws {JobFileError} naming the place and what is allowed there.
  */

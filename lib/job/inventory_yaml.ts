@@ -18,8 +18,8 @@ import type { Problem } from "./problems.ts";
 const TOP = ["groups", "hosts", "vars"];
 
 /**
- * Reads an inventory in YAML: Carpool's own, or one of Ansible's; undefined for one that nobody named and that is not
- * ours.
+ * Reads an inventory in YAML: Carpool's own, or one of Ansible's; undefined for one that nobody named and
+ * that is not ours.
  *
  * @throws {JobProblemsError} with everything that is wrong, each with its line and column.
  */

@@ -23,9 +23,9 @@ export interface InventoryPlaces {
 }
 
 /**
- * Reads the inventory that the user named, or that lies beside the task file or in the current directory; an empty one
- * where there is none. A file that was named may be Carpool's own YAML, an Ansible inventory in INI, YAML or JSON, or a
- * program that prints one.
+ * Reads the inventory that the user named, or that lies beside the task file or in the current directory; an
+ * empty one where there is none. A file that was named may be Carpool's own YAML, an Ansible inventory in
+ * INI, YAML or JSON, or a program that prints one.
  *
  * @throws {JobFileError} naming line, column, what was found and what is allowed.
  */

@@ -1,7 +1,7 @@
 /**
- * Reads a Python literal as `ast.literal_eval` does, which Ansible takes the values of its INI inventories for: numbers,
- * `True`, `False`, `None`, quoted text, lists, tuples, sets and dictionaries of them, a comment behind. Bytes, complex
- * numbers and whole numbers beyond 2^53 stay text.
+ * Reads a Python literal as `ast.literal_eval` does, which Ansible takes the values of its INI inventories
+ * for: numbers, `True`, `False`, `None`, quoted text, lists, tuples, sets and dictionaries of them, a comment
+ * behind. Bytes, complex numbers and whole numbers beyond 2^53 stay text.
  *
  * @returns undefined where the text is no literal: it then means itself.
  */

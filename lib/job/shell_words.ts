@@ -1,7 +1,7 @@
 /**
- * Splits a line into words as Python's `shlex.split` does, which Ansible reads its inventories with: quotes keep blanks,
- * a backslash takes the meaning from what follows (between double quotes only from `"` and itself). With `comments` a `#`
- * ends the line, also in the middle of a word.
+ * Splits a line into words as Python's `shlex.split` does, which Ansible reads its inventories with: quotes
+ * keep blanks, a backslash takes the meaning from what follows (between double quotes only from `"` and
+ * itself). With `comments` a `#` ends the line, also in the middle of a word.
  *
  * @returns undefined where a quote stays open or nothing follows a backslash.
  *

@@ -15,9 +15,10 @@ interface Open {
 }
 
 /**
- * A run as spans: the job, in it each host, in it each of the host's steps, with the moments that the events name. Attributes
- * follow OpenTelemetry's semantic conventions (cicd.pipeline.*, server.*, process.exit.code, error.type), those that have
- * none there begin with `carpool.`. Commands' outputs, messages made of them and values of variables are in none.
+ * A run as spans: the job, in it each host, in it each of the host's steps, with the moments that the events
+ * name. Attributes follow OpenTelemetry's semantic conventions (cicd.pipeline.*, server.*, process.exit.code,
+ * error.type), those that have none there begin with `carpool.`. Commands' outputs, messages made of them and
+ * values of variables are in none.
  */
 export class RunTraces implements Disposable {
   readonly #api: OpenTelemetry;

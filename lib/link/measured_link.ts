@@ -14,8 +14,8 @@ export interface Phase {
   readonly name: "resolve" | "jump hosts" | "connect" | "ProxyCommand" | "key exchange" | "log in";
   readonly ms: number;
   /**
-   * A number, or the marks between which they are to be counted, once it is known what one takes; `uncounted`: they are not
-   * ours to count, but a name server's or a program's.
+   * A number, or the marks between which they are to be counted, once it is known what one takes;
+   * `uncounted`: they are not ours to count, but a name server's or a program's.
    */
   readonly roundTrips: number | readonly [from: number, to: number] | "uncounted";
 }

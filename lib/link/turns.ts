@@ -1,7 +1,7 @@
 /**
- * Counts round trips from one end of a connection, by cause and effect: what comes in can only be an answer to what went
- * out a round trip before it. Exact where the link's round trip is longer than the peers take to think; on a loopback,
- * where everything could be an answer to everything, an upper bound.
+ * Counts round trips from one end of a connection, by cause and effect: what comes in can only be an answer
+ * to what went out a round trip before it. Exact where the link's round trip is longer than the peers take to
+ * think; on a loopback, where everything could be an answer to everything, an upper bound.
  */
 export class TurnCounter {
   readonly #now: () => number;
@@ -25,8 +25,8 @@ export class TurnCounter {
   }
 
   /**
-   * Round trips that had to follow one another between two marks, when one takes `rttMs` at least. A tenth is allowed for
-   * clocks. What was written before `from` was answered before it, or is nobody's round trip.
+   * Round trips that had to follow one another between two marks, when one takes `rttMs` at least. A tenth is
+   * allowed for clocks. What was written before `from` was answered before it, or is nobody's round trip.
    */
   between(from: number, to: number, rttMs: number): number {
     const written: { readonly atMs: number; readonly depth: number }[] = [];

@@ -33,12 +33,14 @@ export type HostSet = Map<string, string | undefined>;
 /**
  * The hosts that a pattern stands for, in the order written, each once.
  *
- * - `web1`, `deploy@db1:2222`, `web[01-20]`: a destination or a range of them; where there is a group of that name, the
- *   group.
+ * - `web1`, `deploy@db1:2222`, `web[01-20]`: a destination or a range of them; where there is a group of that
+ *   name, the group.
  * - `@web`: the group, and nothing else. `web*`, `@web*`: every known host or group whose name matches.
- * - `a,b`: both. `a&b`: the hosts of `a` that are in `b` too. `a!b`, `a&!b`: the hosts of `a` that are not in `b`.
- * - `&` and `!` between two names bind tighter than the comma; behind a comma they are about everything before it:
- *   `web[01-20],db1,!web07` is all but web07, `web,db,&@berlin` those in berlin. Parentheses group.
+ * - `a,b`: both. `a&b`: the hosts of `a` that are in `b` too. `a!b`, `a&!b`: the hosts of `a` that are not in
+ *   `b`.
+ * - `&` and `!` between two names bind tighter than the comma; behind a comma they are about everything
+ *   before it: `web[01-20],db1,!web07` is all but web07, `web,db,&@berlin` those in berlin. Parentheses
+ *   group.
  *
  * To the right of `&` and `!`, a name without user and port stands for the host whatever the user and port.
  *

@@ -4,9 +4,10 @@ import { TargetError } from "../base/errors.ts";
 const MAX_HOSTS = 100_000;
 
 /**
- * The destinations a range stands for. A bracket holds a list of words and ranges: `web[01-20].x`, `db[1,3,7-9]`,
- * `rack[a-c]-[1-4]`, every second one `web[01-20:2]`; leading zeros are kept. A bracketed IPv6 address is an address, not
- * a range. Throws `TargetError` ("bad-host-pattern"), also for more than 100,000 hosts.
+ * The destinations a range stands for. A bracket holds a list of words and ranges: `web[01-20].x`,
+ * `db[1,3,7-9]`, `rack[a-c]-[1-4]`, every second one `web[01-20:2]`; leading zeros are kept. A bracketed IPv6
+ * address is an address, not a range. Throws `TargetError` ("bad-host-pattern"), also for more than 100,000
+ * hosts.
  *
  * @example
  * ```ts

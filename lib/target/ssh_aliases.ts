@@ -9,8 +9,8 @@ import { expandTilde } from "./tokens.ts";
 const MAX_DEPTH = 16;
 
 /**
- * The hosts that ssh_config names: every word of its Host lines, of included files too, that is neither a pattern nor
- * negated; in the order of the files, each once. A file that is not there names nobody.
+ * The hosts that ssh_config names: every word of its Host lines, of included files too, that is neither a
+ * pattern nor negated; in the order of the files, each once. A file that is not there names nobody.
  *
  * Throws `TargetError` ("bad-config") for a file that cannot be read.
  */

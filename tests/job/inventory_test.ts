@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { JobFileError, TargetError, UsageError } from "../../lib/base/errors.ts";
 import { findHosts, type FindHostsOptions, optionsFor } from "../../lib/job/find_hosts.ts";
-import { type InventoryContent } from "../../lib/job/inventory_content.ts";
+import type { InventoryContent } from "../../lib/job/inventory_content.ts";
 import { Inventory } from "../../lib/job/inventory.ts";
 import { loadInventory } from "../../lib/job/load_inventory.ts";
 import type { TargetOptions } from "../../lib/target/target.ts";
