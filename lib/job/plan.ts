@@ -163,6 +163,12 @@ async function missingSources(
       const { isDirectory } = await Deno.stat(action.from);
       // With narrow permissions Deno drops the last slash, and the system does not refuse it.
       if (action.from.endsWith("/") && !isDirectory) throw new Deno.errors.NotADirectory();
+      if (action.user !== undefined && isDirectory) {
+        const why = `the copy of ${written} as ${action.user.name} would be a tree`;
+        const fix =
+          "as another user single files can be copied; copy the tree as yourself and move it with exec";
+        problems.push({ ...placeOf(step?.where), why, fix });
+      }
     } catch (cause) {
       const why = cause instanceof Deno.errors.NotFound
         ? `the local file ${written} does not exist`

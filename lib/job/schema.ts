@@ -74,7 +74,7 @@ const user = z.union([
 ], { error: userWords });
 
 const register = z.string({ error: "a name for the result" }).describe(
-  "A name under which later expressions find how the step came out: name.ok, .failed, .skipped, .code, .stdout, " +
+  "A name under which later expressions find how the step came out: name.ok, .failed, .skipped, .changed, .code, .stdout, " +
     ".stderr, .lines.",
 );
 
