@@ -1,15 +1,9 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { RunEvent } from "../../lib/base/run_event.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
 import type { StepDefinition } from "../../lib/job/step_definition.ts";
 import type { ShellName } from "../support/shells.ts";
 import { FusionWorld, withoutTimes } from "./fusion_world.ts";
-
-const ofType = <T extends RunEvent["type"]>(events: readonly RunEvent[], type: T) =>
-  events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
-
-const textOf = (events: readonly RunEvent[], step: string) =>
-  ofType(events, "step-output").filter((event) => event.step === step).map(({ text }) => text).join("");
 
 /** Runs a job together and one by one, finds the same events, and gives those of the first. */
 async function same(world: FusionWorld, job: JobDefinition): Promise<readonly RunEvent[]> {

@@ -113,18 +113,8 @@ function execText(action: PlannedExec, secret: boolean, number: number): string 
   if (secret) return secretText(command, action, `x${number}`, "</dev/null >&5 2>&6");
   const line = commandLine(command, { env, cwd });
   if (new TextEncoder().encode(line).length <= maxArgumentBytes) return `cqrun ${quote(line)}`;
-  return fileText(line, number);
-}
-
-/** A text that is no argument goes into a file, which the account's shell then reads. */
-function fileText(line: string, number: number): string {
-  const end = `carpool-${randomHex(8)}`;
-  return [
-    `[ -e "$cqd/x${number}" ] || cat >"$cqd/x${number}" <<'${end}'`,
-    line,
-    end,
-    `(exec "$SHELL" "$cqd/x${number}" </dev/null >&5 2>&6 3>&- 4>&- 5>&- 6>&-)`,
-  ].join("\n");
+  // A text that is no argument goes into a file, which the account's shell then reads.
+  return inSubshell(action, "</dev/null >&5 2>&6", fileText(command, `x${number}`));
 }
 
 /**
@@ -133,25 +123,40 @@ function fileText(line: string, number: number): string {
  */
 function secretText(
   command: string,
-  { env = {}, cwd }: Pick<FusableAction, "env" | "cwd">,
+  action: Pick<FusableAction, "env" | "cwd">,
   name: string,
   streams: string,
 ): string {
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${quote(value)}; export ${name}`);
-  const end = `carpool-${randomHex(8)}`;
-  return [
-    "(",
-    `exec ${streams} 3>&- 4>&- 5>&- 6>&-`,
-    ...(cwd === undefined ? [] : [`cd ${shQuotePath(cwd)} || exit`]),
-    ...variables,
+  return inSubshell(
+    action,
+    streams,
     'if [ -n "$cqO" ]; then',
     `CARPOOL_STEP=${quote(command)}; export CARPOOL_STEP`,
     `exec "$SHELL" -c 'eval "unset CARPOOL_STEP; $CARPOOL_STEP"' "$cqO"`,
     "fi",
-    `umask 077; cat >"$cqd/${name}" <<'${end}'`,
-    command,
-    end,
-    `exec "$SHELL" "$cqd/${name}"`,
+    fileText(command, name),
+  );
+}
+
+function fileText(command: string, name: string): string {
+  const end = `carpool-${randomHex(8)}`;
+  const file = `"$cqd/${name}"`;
+  // The file is the account's alone, like the directory; what the step makes is not.
+  return `(umask 077; cat >${file}) <<'${end}'\n${command}\n${end}\nexec "$SHELL" ${file} 3>&- 4>&- 5>&- 6>&-`;
+}
+
+/** Text in a subshell with a step's variables, directory and streams. */
+function inSubshell(
+  { env = {}, cwd }: Pick<FusableAction, "env" | "cwd">,
+  streams: string,
+  ...lines: readonly string[]
+): string {
+  return [
+    "(",
+    `exec ${streams} 3>&- 4>&- 5>&- 6>&-`,
+    ...(cwd === undefined ? [] : [`cd ${shQuotePath(cwd)} || exit`]),
+    ...Object.entries(env).map(([name, value]) => `${name}=${quote(value)}; export ${name}`),
+    ...lines,
     ")",
   ].join("\n");
 }

@@ -1,0 +1,186 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { RunEvent } from "../../lib/base/run_event.ts";
+import type { JobDefinition } from "../../lib/job/job.ts";
+import { until } from "../master/keeper_world.ts";
+import { FusionWorld, kept, withoutTimes } from "./fusion_world.ts";
+
+const ofType = <T extends RunEvent["type"]>(events: readonly RunEvent[], type: T) =>
+  events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
+
+const textOf = (events: readonly RunEvent[], step: string) =>
+  ofType(events, "step-output").filter((event) => event.step === step).map(({ text }) => text).join("");
+
+const endsOf = (events: readonly RunEvent[]) => ofType(events, "step-end").map(({ status }) => status);
+
+/** Runs a job together and one by one, finds the same events, and gives those of the first and its sessions. */
+async function same(world: FusionWorld, job: JobDefinition, before: () => Promise<void> = async () => {}) {
+  await before();
+  const { sessions, value } = await world.sessionsOf(() => world.run(job));
+  await before();
+  const single = await world.run(job, { fuse: false });
+  assertEquals(withoutTimes(value.events), withoutTimes(single.events));
+  return { sessions, events: value.events };
+}
+
+Deno.test("steps that travel together retry, skip, time out and ignore errors as alone", async () => {
+  await using world = await FusionWorld.make();
+  const home = world.sshd.home;
+  const clean = async () => await Deno.remove(`${home}/flag`).catch(() => {});
+  const { sessions, events } = await same(world, {
+    steps: [
+      { exec: "echo try; [ -e flag ] && exit 0; touch flag; exit 4", retries: 2 },
+      { exec: "echo no", unless: "test -e flag" },
+      { exec: "echo yes", unless: "test ! -e flag", creates: "/nowhere/at/all" },
+      { exec: "echo slow; sleep 30; echo never", timeout: "300ms", ignoreErrors: true },
+      {
+        exec: "trap 'echo caught; exit 5' TERM; sleep 30 & echo waiting; wait",
+        timeout: "300ms",
+        ignoreErrors: true,
+      },
+      { exec: "exit 9", ignoreErrors: true, retries: 1, delay: "10ms" },
+      { exec: "echo quick", timeout: "30s" },
+      { exec: "echo fail; exit 1", retries: 1 },
+      { exec: "echo never" },
+    ],
+  }, clean);
+  assertEquals(sessions, 1);
+  assertEquals(endsOf(events), ["ok", "ok", "failed", "failed", "failed", "ok", "failed"]);
+  assertEquals(ofType(events, "step-end").map(({ timedOut }) => timedOut), [
+    ...[false, false, true, true, false, false, false],
+  ]);
+  assertStringIncludes(textOf(events, "5"), "caught");
+});
+
+Deno.test("a step that ignores SIGTERM is killed when its time is over, and the next one runs", async () => {
+  await using world = await FusionWorld.make();
+  const { sessions, events } = await same(world, {
+    steps: [
+      {
+        exec: "trap '' TERM; echo before; while :; do sleep 0.1; done",
+        timeout: "200ms",
+        ignoreErrors: true,
+      },
+      { exec: "echo after" },
+    ],
+  });
+  assertEquals(sessions, 1);
+  assertEquals(ofType(events, "step-end").map(({ signal }) => signal), ["KILL", null]);
+});
+
+Deno.test("a step whose background child holds its output is over when the child is, and keeps its output", async () => {
+  await using world = await FusionWorld.make();
+  const { events } = await same(world, {
+    steps: [
+      { exec: "(sleep 0.4; echo late; echo later >&2) & echo now" },
+      { exec: "echo next" },
+    ],
+  });
+  assertEquals(textOf(events, "1").replace("later\n", ""), "now\nlate\n");
+  assertEquals(textOf(events, "2"), "next\n");
+});
+
+Deno.test("a step that prints the process list prints no mark", async () => {
+  await using world = await FusionWorld.make();
+  const { events, result } = await world.run({
+    steps: [
+      { exec: "tr '\\0' '\\n' </proc/$PPID/cmdline; cat /proc/[0-9]*/cmdline 2>/dev/null; true" },
+      { exec: "echo after" },
+    ],
+  });
+  assertEquals(result.status, "ok");
+  assertStringIncludes(textOf(events, "1"), "cqturn");
+  assertEquals(textOf(events, "2"), "after\n");
+});
+
+Deno.test("steps longer than an argument can be travel, and run", async () => {
+  await using world = await FusionWorld.make();
+  const { sessions, value } = await world.sessionsOf(() =>
+    world.run({
+      steps: [
+        { exec: `: '${"x".repeat(150_000)}'; echo long; pwd`, cwd: "/usr" },
+        { exec: "echo short" },
+      ],
+    })
+  );
+  assertEquals(value.result.status, "ok");
+  assertEquals(sessions, 1);
+  assertEquals([textOf(value.events, "1"), textOf(value.events, "2")], ["long\n/usr\n", "short\n"]);
+});
+
+Deno.test("output of steps that travel together comes while the step runs", async () => {
+  await using world = await FusionWorld.make();
+  const home = world.sshd.home;
+  const { result } = await world.run({
+    steps: [{ exec: "echo first; while ! [ -e go ]; do sleep 0.05; done; echo second" }, {
+      exec: "echo end",
+    }],
+  }, {
+    onEvent: (event) => {
+      // It would never end if its first line came with its last.
+      if (event.type === "step-output" && event.text === "first\n") Deno.writeTextFileSync(`${home}/go`, "");
+    },
+  });
+  assertEquals(result.status, "ok");
+});
+
+Deno.test("stopping ends what runs on the host, and no further step begins", async () => {
+  await using world = await FusionWorld.make();
+  const stop = new AbortController();
+  const { events, result } = await world.run({
+    steps: [
+      { exec: "echo one" },
+      { exec: "trap 'echo caught; exit 7' TERM; sleep 60 & echo two; wait" },
+      { exec: "touch three" },
+    ],
+  }, {
+    signal: stop.signal,
+    onEvent: (event) => {
+      if (event.type === "step-output" && event.text === "two\n") stop.abort();
+    },
+  });
+  assertEquals(result.status, "interrupted");
+  assertEquals(endsOf(events), ["ok", "interrupted"]);
+  // The step itself could tidy up, and what it did is known.
+  assertEquals(ofType(events, "step-end")[1]!.code, 7);
+  assertStringIncludes(textOf(events, "2"), "caught");
+  await until(() => world.sshd.processes().length === 0);
+  assert(!await exists(`${world.sshd.home}/three`));
+});
+
+Deno.test("a host without what it takes runs the steps one by one", async () => {
+  await using world = await FusionWorld.make();
+  const { events, result } = await world.run({ steps: [{ exec: "echo one" }, { exec: "echo two" }] }, {
+    connect: async (name, options) => {
+      const host = await world.connect(name, options);
+      const spawn: typeof host.spawn = (command, more) =>
+        host.spawn(command.replace(/^exec sh /, "exec no-such-sh "), more);
+      return {
+        ...kept(host),
+        connection: "new",
+        spawn,
+        [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+      };
+    },
+  });
+  assertEquals(result.status, "ok");
+  assertEquals([textOf(events, "1"), textOf(events, "2")], ["one\n", "two\n"]);
+});
+
+Deno.test("what start-up files write does not disturb steps that travel together", async () => {
+  await using world = await FusionWorld.make({ login: "bash" });
+  await Deno.writeTextFile(`${world.sshd.home}/.bashrc`, "echo noise; echo more >&2; export SEEN=$SEEN+\n");
+  const { sessions, events } = await same(world, {
+    steps: [{ exec: "echo one" }, { exec: "echo two" }],
+  });
+  assertEquals(sessions, 1);
+  assertEquals(textOf(events, "2").includes("two"), true);
+});
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
