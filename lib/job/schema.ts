@@ -306,14 +306,3 @@ export const jobSchema = z.strictObject({
     "Done last on each host that was reached, whatever happened; expressions see failed.",
   ),
 }, { error: "a map with hosts and steps" });
-
-/** The inventory file: groups of hosts, other groups among them. */
-export const inventorySchema = z.strictObject({
-  groups: z.record(
-    z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, { error: "a group name of letters, digits, _ . -" }),
-    z.union([hosts, z.strictObject({ hosts }).transform((group) => group.hosts)], {
-      error: "a list of hosts, groups and ranges, or a map with hosts",
-    }),
-    { error: "a map of group names to hosts" },
-  ),
-}, { error: "a map with groups" });

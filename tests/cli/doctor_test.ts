@@ -216,6 +216,35 @@ Deno.test("carpool doctor tells what would break, each with what to do", async (
   });
 });
 
+Deno.test("carpool doctor measures through a jump host and through a program, as far as they can be told apart", async () => {
+  await using world = await KeeperWorld.make({ hosts: ["127.0.0.1", "127.0.0.2"] });
+  const names = ({ connection }: Printed) => connection.parts.map(({ name }) => name);
+  const jumped = await world.run([
+    ...["doctor", "-F", world.configFile, "-J", "test1", "--output", "json", "test2"],
+  ]);
+  const found = JSON.parse(jumped.stdout) as Printed;
+  assertEquals([jumped.code, found.connection.error], [0, null], jumped.stderr);
+  const rest = ["key exchange", "log in", "open a session", "run a command"];
+  assertEquals(names(found), ["jump hosts", "connect", ...rest]);
+  assertEquals(found.connection.parts[0]!.roundTrips, null);
+
+  const { ssh, env } = world.sshd.openssh;
+  const proxy = `ProxyCommand=${ssh} -F ${world.configFile} -W 127.0.0.2:${world.sshd.port} test1`;
+  const through = await world.run([
+    "doctor",
+    "-F",
+    world.configFile,
+    "-o",
+    proxy,
+    "--output",
+    "json",
+    "test2",
+  ], { env });
+  const told = JSON.parse(through.stdout) as Printed;
+  assertEquals([through.code, told.connection.error], [0, null], through.stderr);
+  assertEquals(names(told), ["ProxyCommand", ...rest]);
+});
+
 Deno.test("carpool doctor --via openssh measures what the installed ssh makes, and leaves none of it running", async () => {
   await using world = await KeeperWorld.make();
   const { ssh, env } = world.sshd.openssh;
