@@ -33,13 +33,14 @@ export function paragraph(text: string, width = 110): string {
   return lines.join("\n");
 }
 
-/** Rows as a table of Markdown, the first one its head; columns but the first are numbers. */
-export function markdownTable(rows: readonly (readonly string[])[]): string {
+/** Rows as a table of Markdown, the first one its head; columns but the first are numbers, unless told otherwise. */
+export function markdownTable(rows: readonly (readonly string[])[], numbersFrom = 1): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length), 3));
   const line = (cells: readonly string[]) =>
     `| ${
-      cells.map((cell, at) => at === 0 ? cell.padEnd(widths[at]) : cell.padStart(widths[at])).join(" | ")
+      cells.map((cell, at) => at < numbersFrom ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))
+        .join(" | ")
     } |`;
-  const rule = widths.map((width, at) => at === 0 ? "-".repeat(width) : "-".repeat(width - 1) + ":");
+  const rule = widths.map((width, at) => at < numbersFrom ? "-".repeat(width) : "-".repeat(width - 1) + ":");
   return [line(rows[0]), `| ${rule.join(" | ")} |`, ...rows.slice(1).map(line)].join("\n");
 }

@@ -1,10 +1,12 @@
 /**
  * `deno task bench:plots`: draws what bench/results/ holds, as bench/results/*.svg and, for the README, as
- * bench/plots/current/*.svg, and writes README's section on what sharing saves. What has no result is named.
+ * bench/plots/current/*.svg, writes README's section on what sharing saves, and the table of promises in bench/README.md.
+ * What has no result is named.
  */
 import { writeBetween } from "../model_markers.ts";
 import { charts } from "./charts.ts";
 import { drawInto } from "./draw.ts";
+import { promiseTable } from "./promises.ts";
 import { readmeSection } from "./readme.ts";
 import { readResults } from "./results.ts";
 
@@ -26,3 +28,4 @@ for (const { name, spec, missing } of all) {
   for (const what of missing) console.log(`missing in ${name}: ${what}`);
 }
 await writeBetween(README, { "sharing": readmeSection(results, all) });
+await writeBetween(new URL("../README.md", import.meta.url), { "promises": promiseTable(results) });

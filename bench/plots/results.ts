@@ -24,8 +24,18 @@ export interface WorkloadRecord {
   readonly medians: ReadonlyMap<string, number>;
   /** Those that were stopped before their end: their medians are less than what they take. */
   readonly stopped: ReadonlySet<string>;
+  readonly promises: readonly PromiseRecord[];
   /** Those that failed or could not be had, with that word: `rsync (missing)`. */
   readonly absent: readonly string[];
+}
+
+/** What was promised of a workload, and whether it was kept. */
+export interface PromiseRecord {
+  /** What was promised, and after a colon what was found. */
+  readonly text: string;
+  readonly source: string;
+  /** Undefined: not measured, or not to be judged. */
+  readonly kept?: boolean;
 }
 
 /** Commands in a row, as `speed-up-<round trip>` or `deno task bench:model` found them. */
@@ -120,6 +130,7 @@ function workloadOf(record: Line, records: readonly Line[], startedAt: string): 
     rounds: mine.filter(({ type }) => type === "round") as unknown as RoundRecord[],
     medians: new Map(medians),
     stopped,
+    promises: mine.filter(({ type }) => type === "promise") as unknown as PromiseRecord[],
     absent: mine.filter(({ type }) => type === "failed" || type === "missing")
       .map(({ type, contender }) => `${contender} (${type})`),
   };

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { charts } from "../../bench/plots/charts.ts";
 import { draw } from "../../bench/plots/draw.ts";
+import { promiseTable } from "../../bench/plots/promises.ts";
 import { readmeSection } from "../../bench/plots/readme.ts";
 import { resultsOf } from "../../bench/plots/results.ts";
 
@@ -109,4 +110,57 @@ Deno.test("what README shows is there", async () => {
   const shown = [...readme.matchAll(/\]\((bench\/[^)]+)\)/g)].map(([, path]) => path);
   for (const path of shown) assert((await Deno.stat(new URL(path, root))).isFile, path);
   assert(shown.some((path) => path.endsWith(".svg")));
+});
+
+Deno.test("commands in a row are drawn from a workload's rounds, the newest before the model's", () => {
+  const rounds = (contender: string, at1: number) =>
+    [1, 2, 3].map((round) => ({
+      ...{ type: "round", workload: "speed-up-50", contender, round, value: 9 },
+      more: { at1: at1 + round, at10: 10 * at1 },
+    }));
+  const { speedUps } = resultsOf([
+    lines({ type: "speed-up", rttMs: 50, commands: 1, sharedMs: 1, perCommandMs: 1 }),
+    lines(
+      ...workload("speed-up-50", 50, { "carpool, one connection": 9, "carpool, connection per command": 9 }),
+      ...rounds("carpool, one connection", 10),
+      ...rounds("carpool, connection per command", 20),
+    ),
+  ]);
+  assertEquals(speedUps, [
+    { rttMs: 50, commands: 1, sharedMs: 12, perCommandMs: 22 },
+    { rttMs: 50, commands: 10, sharedMs: 100, perCommandMs: 200 },
+  ]);
+});
+
+Deno.test("a tool that was stopped is drawn as longer than that", async () => {
+  const records = workload(
+    "fleet-200-hosts",
+    0,
+    { "carpool run": 3000, slow: 120_000 },
+    "200 hosts × 10 steps",
+  );
+  const stopped = records.map((record) =>
+    "contender" in record && record.contender === "slow" ? { ...record, stopped: true } : record
+  );
+  const fleet = charts(resultsOf([lines(...stopped)])).find(({ name }) => name === "fleet")!;
+  assertStringIncludes(await draw(fleet.spec!), "more than 120.0");
+});
+
+Deno.test("each promise has a row that says what was found, and whether it was kept", () => {
+  const promise = { type: "promise", workload: "w", source: "issue 5" };
+  const table = promiseTable(resultsOf([
+    lines(
+      { type: "run", startedAt: "2026-01-01T10:00:00Z" },
+      ...workload("w", 0, { x: 1 }),
+      { ...promise, text: "x at most 1 × y: 0.50 (0.40 to 0.60)", kept: true },
+      { ...promise, text: "x at most 0.1 × y: 0.50 (0.40 to 0.60)", kept: false },
+      { ...promise, text: "z at most 1 × y: not measured" },
+    ),
+  ]));
+  assertMatch(
+    table,
+    /\| x at most 1 × y \(issue 5\) +\| 0\.50 \(0\.40 to 0\.60\) +\| kept +\| w, 2026-01-01 10:00 \|/,
+  );
+  assertMatch(table, /\| x at most 0\.1 × y .*\*\*missed\*\*/);
+  assertMatch(table, /\| z at most 1 × y \(issue 5\) +\| not measured +\| open/);
 });

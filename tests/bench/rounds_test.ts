@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { orderOf, runRounds } from "../../bench/method/rounds.ts";
 import { summarize } from "../../bench/method/summary.ts";
 import { table } from "../../bench/method/table.ts";
@@ -76,4 +76,55 @@ Deno.test("figures in different units get no ratio", async () => {
   const contenders: Contender[] = [{ name: "ms" }, { name: "memory", unit: "MB" }];
   const summary = summarize(await runRounds(workload(contenders, { together }), { rounds: 2 }));
   assertEquals(summary.contenders.map(({ ratio }) => ratio?.median), [1, undefined]);
+});
+
+Deno.test("a contender with few rounds has no warm-up and no more turns than that", async () => {
+  const turns: string[] = [];
+  const slow = { ...scripted("slow", [7, 8, 9], turns), rounds: 1 };
+  const result = await runRounds(workload([scripted("a", [0, 1, 2, 3], turns), slow]), { rounds: 3 });
+  assertEquals(turns.filter((name) => name === "slow").length, 1);
+  const [, summary] = summarize(result).contenders;
+  assertEquals([summary.median, summary.rounds, summary.ratio?.pairs], [7, 1, 1]);
+});
+
+Deno.test("no round is begun when the time is over, the first one always is, and the table says so", async () => {
+  const result = await runRounds(workload([scripted("a", [1, 2, 3])]), {
+    rounds: 3,
+    budgetMs: -1,
+    cold: true,
+  });
+  assertEquals(result.rounds.map(({ round, measurement }) => [round, measurement.value]), [[1, 1]]);
+  assertStringIncludes(table(result, summarize(result)), "1 of 3 rounds");
+});
+
+Deno.test("a run that was stopped counts as longer than that", async () => {
+  const stopped: Contender = {
+    name: "slow",
+    measure: () => Promise.resolve({ value: 100, operations: 1, stopped: true }),
+  };
+  const promises = [{ contender: "a", against: "slow", atMost: 0.1, source: "x" }];
+  const result = await runRounds(workload([scripted("a", [9, 9]), stopped], { promises }), { rounds: 1 });
+  const summary = summarize(result);
+  assertEquals(summary.promises[0].kept, true);
+  assertStringIncludes(table(result, summary), "≥ 100 ms");
+});
+
+Deno.test("promises are judged by CPU, from below and by memory where they say so", async () => {
+  const measured = (value: number, clientCpuMs: number, peakMB: number) => () =>
+    Promise.resolve({ value, operations: 1, clientCpuMs, peakMB, more: { serverCpuMs: 3 } });
+  const a: Contender = { name: "a", measure: measured(10, 50, 90) };
+  const b: Contender = { name: "b", measure: measured(20, 40, 10) };
+  const promises = [
+    { contender: "a", against: "b", atMost: 1, source: "x" },
+    { contender: "a", against: "b", atMost: 1, figure: "clientCpuMs" as const, source: "x" },
+    { contender: "a", atLeastValue: 10, source: "x" },
+    { contender: "a", atLeastValue: 11, source: "x" },
+    { contender: "a", atMostPeakMB: 90, source: "x" },
+    { contender: "a", atMostPeakMB: 89, source: "x" },
+  ];
+  const result = await runRounds(workload([a, b], { promises }), { rounds: 2 });
+  const summary = summarize(result);
+  assertEquals(summary.promises.map(({ kept }) => kept), [true, false, true, false, true, false]);
+  const text = table(result, summary);
+  for (const part of ["server CPU", "peak memory", "90 MB"]) assertStringIncludes(text, part);
 });
