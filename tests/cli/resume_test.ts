@@ -72,7 +72,10 @@ for (const fuse of [[], ["--no-fuse"]]) {
     const begun = () => [...Deno.readDirSync(join(world.sshd.home, "marks"))].length;
     {
       await using running = world.start(carpool("mark"), options);
-      await until(() => begun() >= 80);
+      let ended = false;
+      running.finished.then(() => ended = true, () => ended = true);
+      await until(() => ended || begun() >= 80);
+      assertEquals(ended, false, running.output().stdout.slice(-2000) + running.output().stderr);
       running.kill("SIGKILL");
       const { signal } = await running.finished;
       assertEquals(signal, "SIGKILL");
