@@ -1,5 +1,6 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
+import { copyLargeFile, LARGE_BYTES } from "./copy_large.ts";
 import type { SftpAttributes } from "../wire/sftp.ts";
 import { copyFile, directoryMode, fileMode, OWNER, seconds } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";
@@ -105,7 +106,7 @@ async function copyOne(run: CopyRun, peer: CopyPeer, source: LocalEntry, target:
   if (kind === "file" && await unchanged(run, source, there!)) {
     return await keep(run, sftp, source, target, there!);
   }
-  await run.each([target], 1, (path) => copyFile(run, sftp, source, path));
+  await copyFiles(run, peer, [source], () => target);
 }
 
 async function copyTree(
@@ -120,12 +121,12 @@ async function copyTree(
   const own = namesContents(local) ? "" : lastName(local);
   const streamed = await streamToHost(run, peer, { target, own, single: false, tree });
   if (streamed === undefined) {
-    return await copyTreeBySftp(run, await peer.sftp(run.signal), own, tree, target);
+    return await copyTreeBySftp(run, peer, own, tree, target);
   }
   const { top, large, unsealed } = streamed;
   if (large.length === 0 && unsealed.length === 0) return;
   const sftp = await peer.sftp(run.signal);
-  await run.each(large, sftp.openFiles, (file) => copyFile(run, sftp, file, joinPath(top, file.relative)));
+  await copyFiles(run, peer, large, (file) => joinPath(top, file.relative));
   for (const { entry, mode } of unsealed) {
     const path = entry.relative === "" ? top : joinPath(top, entry.relative);
     const attributes = { permissions: mode, mtime: seconds(entry.info.mtime) };
@@ -133,14 +134,32 @@ async function copyTree(
   }
 }
 
+/** Small and middling files side by side, then the large ones, each of which has the link for itself. */
+async function copyFiles(
+  run: CopyRun,
+  peer: CopyPeer,
+  files: readonly LocalEntry[],
+  at: (file: LocalEntry) => string,
+): Promise<void> {
+  const sftp = await peer.sftp(run.signal);
+  const isLarge = (file: LocalEntry) => file.info.size >= LARGE_BYTES;
+  await run.each(
+    files.filter((file) => !isLarge(file)),
+    sftp.openFiles,
+    (file) => copyFile(run, sftp, file, at(file)),
+  );
+  await run.each(files.filter(isLarge), 1, (file) => copyLargeFile(run, peer, file, at(file)));
+}
+
 async function copyTreeBySftp(
   run: CopyRun,
-  sftp: SftpClient,
+  peer: CopyPeer,
   own: string,
   tree: LocalTree,
   target: string,
 ): Promise<void> {
   const { signal } = run;
+  const sftp = await peer.sftp(signal);
   const there = await statIfThere(sftp, target, true, { signal });
   if (there !== undefined && fileKind(there) !== "directory") throw inTheWay(sftp, target, "a file is there");
   let top = target;
@@ -168,7 +187,7 @@ async function copyTreeBySftp(
     if (same) await keep(run, sftp, file, at(file), old);
     else files.push(file);
   });
-  await run.each(files, sftp.openFiles, (file) => copyFile(run, sftp, file, at(file)));
+  await copyFiles(run, peer, files, at);
   await run.each(tree.symlinks, AT_ONCE, (link) => copySymlink(run, sftp, link, at(link)));
   // Last: a read-only directory could not be filled, and filling one changes its time. Children before parents.
   for (const level of levels(made.map(({ entry }) => entry)).reverse()) {

@@ -74,14 +74,19 @@ export function localPath(path: string, what: string): string {
   return Deno.build.os === "windows" ? path.replaceAll("\\", "/") : path;
 }
 
-/** `.name.carpool-<random>` beside `path`, short enough for the file system. `path` uses `/`. */
-export function temporaryBeside(path: string): string {
+/** `.name.carpool-<id>` beside `path`, short enough for the file system; a random id by default. `path` uses `/`. */
+export function temporaryBeside(path: string, id: string = randomId()): string {
   const cut = path.lastIndexOf("/") + 1;
-  const suffix = `.carpool-${crypto.randomUUID().slice(0, 8)}${crypto.randomUUID().slice(0, 4)}`;
+  const suffix = `.carpool-${id}`;
   let name = path.slice(cut);
   const room = NAME_MAX_BYTES - 1 - suffix.length;
   while (encoder.encode(name).length > room) name = [...name].slice(0, -1).join("");
   return `${path.slice(0, cut)}.${name}${suffix}`;
+}
+
+/** For names that nobody else makes. */
+export function randomId(): string {
+  return `${crypto.randomUUID().slice(0, 8)}${crypto.randomUUID().slice(0, 4)}`;
 }
 
 /** Joins with exactly one `/`. */

@@ -47,6 +47,12 @@ export async function createFile(sftp: SftpClient, path: string, options?: SendO
   return { id: (await sftp.ask(sent, "handle", "Cannot make a remote file", shown(path))).handle, path };
 }
 
+/** Opens a file that is there for writing; nothing of it is cut off. */
+export async function openToWrite(sftp: SftpClient, path: string, options?: SendOptions): Promise<SftpHandle> {
+  const sent = sftp.send((id) => encodeOpen(id, path, FXF.WRITE | FXF.READ, {}), options);
+  return { id: (await sftp.ask(sent, "handle", "Cannot write a remote file", shown(path))).handle, path };
+}
+
 export async function openFile(sftp: SftpClient, path: string, options?: SendOptions): Promise<SftpHandle> {
   const sent = sftp.send((id) => encodeOpen(id, path, FXF.READ, {}), options);
   return { id: (await sftp.ask(sent, "handle", "Cannot open a remote file", shown(path))).handle, path };

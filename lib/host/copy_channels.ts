@@ -1,0 +1,204 @@
+import { readFully } from "./copy_file.ts";
+import { shown } from "./copy_names.ts";
+import { SPAN_BYTES } from "./copy_part.ts";
+import type { CopyPeer } from "./copy_peer.ts";
+import type { CopyRun } from "./copy_run.ts";
+import type { SftpClient } from "./sftp_client.ts";
+import { close, openToWrite, type SftpHandle } from "./sftp_files.ts";
+import { writePacket } from "../wire/sftp.ts";
+
+/** A round trip shorter than this fills any window: further channels would only cost. */
+const SHORT_RTT_MS = 3;
+/** Answers that come within so many round trips have not waited behind our own data: the window is the limit. */
+const UNQUEUED = 1.5;
+/** What a channel must have left to do to be worth its round trips. */
+const WORTH_BYTES = 8 * 1024 * 1024;
+
+export interface ChannelSource {
+  readonly file: Deno.FsFile;
+  readonly path: string;
+  readonly size: number;
+  /** Bytes at the beginning that the host has already; the file stands behind them. */
+  readonly start: number;
+  /** Sees all bytes from `start` on, in order. */
+  readonly onRead?: (data: Uint8Array) => void;
+  /** The shortest answer seen so far, in milliseconds. */
+  readonly rttMs: number;
+}
+
+/**
+ * Sends the contents of one large file over one SFTP channel, and over more when that pays: sshd's window of 2 MiB a
+ * channel is then the limit, which shows in answers that come as fast as on an idle link. All write their pieces to the
+ * same remote file; none is further ahead than {@linkcode SPAN_BYTES} of the first byte that is not confirmed.
+ */
+export class CopyChannels {
+  readonly #run: CopyRun;
+  readonly #peer: CopyPeer;
+  readonly #source: ChannelSource;
+  readonly #remote: string;
+  readonly #workers: Promise<void>[] = [];
+  readonly #unconfirmed = new Set<number>();
+  #next: number;
+  #read: Promise<unknown> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+  #waiting: (() => void)[] = [];
+  #growing = false;
+  #channels = 0;
+  /** Of the last round of answers. */
+  #answered = { bytes: 0, count: 0, totalMs: 0 };
+  #rttMs: number;
+  #short = false;
+
+  constructor(run: CopyRun, peer: CopyPeer, source: ChannelSource, remote: string) {
+    this.#run = run;
+    this.#peer = peer;
+    this.#source = source;
+    this.#remote = remote;
+    this.#next = source.start;
+    this.#rttMs = source.rttMs;
+  }
+
+  /** Bytes from the beginning that are confirmed without a gap. */
+  get confirmedBytes(): number {
+    return this.#unconfirmed.size === 0 ? this.#next : Math.min(...this.#unconfirmed);
+  }
+
+  /** Sends everything, beginning with the channel that is open. The file may have turned out shorter: see `sentBytes`. */
+  async send(sftp: SftpClient, handle: SftpHandle): Promise<void> {
+    this.#start(sftp, handle);
+    // Grows while it is waited for.
+    for (let at = 0; at < this.#workers.length; at++) await this.#workers[at];
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Channels that were used. */
+  get channels(): number {
+    return this.#channels;
+  }
+
+  /** Whether the file ended before its size. */
+  get isShort(): boolean {
+    return this.#short;
+  }
+
+  #start(sftp: SftpClient, handle: SftpHandle): void {
+    this.#channels++;
+    this.#workers.push(this.#work(sftp, handle).catch((error) => this.#fail(error)));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async #work(sftp: SftpClient, handle: SftpHandle): Promise<void> {
+    const { signal } = this.#run;
+    const { size, path } = this.#source;
+    const answers: Promise<void>[] = [];
+    while (!this.#failure && !this.#short && this.#next < size) {
+      signal.throwIfAborted();
+      const reservation = await sftp.reserve(sftp.writeBytes, signal);
+      if (this.#next - this.confirmedBytes >= SPAN_BYTES) {
+        reservation.release();
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        continue;
+      }
+      const offset = this.#next;
+      const length = Math.min(sftp.writeBytes, size - offset);
+      if (length <= 0 || this.#failure || this.#short) {
+        reservation.release();
+        break;
+      }
+      this.#next += length;
+      this.#unconfirmed.add(offset);
+      const packet = writePacket(handle.id, offset, length);
+      try {
+        await this.#readNext(packet.data);
+      } catch (error) {
+        reservation.release();
+        throw error;
+      }
+      const sentAt = performance.now();
+      const sent = await sftp.send((id) => packet.finish(id, length), { signal, reservation });
+      const answer = sftp.ask(sent, "status", "Cannot write a remote file", shown(handle.path)).then(() => {
+        this.#unconfirmed.delete(offset);
+        this.#wake();
+        this.#run.progress(path, length);
+        this.#measure(length, performance.now() - sentAt);
+      }).catch((error) => this.#fail(error));
+      answers.push(answer);
+    }
+    await Promise.all(answers);
+  }
+
+  /** Pieces are read in the order in which they were given out. */
+  #readNext(data: Uint8Array): Promise<void> {
+    const reading = this.#read.then(async () => {
+      const read = await readFully(this.#source.file, data);
+      if (read < data.length) {
+        this.#short = true; // the rest is zeros, which nobody will see: the file has changed
+      }
+      this.#source.onRead?.(data.subarray(0, read));
+    });
+    this.#read = reading.catch(() => {});
+    return reading;
+  }
+
+  #measure(bytes: number, tookMs: number): void {
+    this.#rttMs = Math.min(this.#rttMs, tookMs);
+    const round = this.#answered;
+    round.bytes += bytes;
+    round.count++;
+    round.totalMs += tookMs;
+    if (this.#growing || round.bytes < WINDOW_BYTES * this.#channels) return;
+    this.#answered = { bytes: 0, count: 0, totalMs: 0 };
+    if (this.#rttMs >= SHORT_RTT_MS && round.totalMs / round.count < this.#rttMs * UNQUEUED) {
+      void this.#grow();
+    }
+  }
+
+  /** As many again, as far as there is work for them. */
+  async #grow(): Promise<void> {
+    const left = this.#source.size - this.#next;
+    const wanted = Math.min(
+      this.#channels * 2,
+      this.#peer.parallel,
+      this.#channels + Math.floor(left / WORTH_BYTES),
+    );
+    if (wanted <= this.#channels) return;
+    this.#growing = true;
+    const opened = Array.from({ length: wanted - this.#channels }, async (_, more) => {
+      const sftp = await this.#peer.client(this.#channels + more, this.#run.signal);
+      return { sftp, handle: await openToWrite(sftp, this.#remote, { signal: this.#run.signal }) };
+    });
+    const working = Promise.allSettled(opened).then((ends) => {
+      for (const end of ends) {
+        // One that cannot be had is no failure: those that are there go on.
+        if (end.status === "fulfilled") this.#startFurther(end.value.sftp, end.value.handle);
+        else this.#refused = true;
+      }
+      this.#growing = this.#refused;
+    });
+    this.#workers.push(working);
+    await working;
+  }
+
+  #refused = false;
+
+  #startFurther(sftp: SftpClient, handle: SftpHandle): void {
+    this.#channels++;
+    this.#workers.push(
+      this.#work(sftp, handle)
+        // What was written is confirmed; what closing says adds nothing.
+        .finally(() => close(sftp, handle, { urgent: true }).catch(() => {}))
+        .catch((error) => this.#fail(error)),
+    );
+  }
+}
+
+/** sshd's receive window of one channel. */
+const WINDOW_BYTES = 2 * 1024 * 1024;

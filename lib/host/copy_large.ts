@@ -1,0 +1,199 @@
+import { createHash, type Hash } from "node:crypto";
+import { CopyError } from "../base/errors.ts";
+import { CopyChannels } from "./copy_channels.ts";
+import { localError, remoteError } from "./copy_errors.ts";
+import { changed, fileMode, seconds, together } from "./copy_file.ts";
+import { shown } from "./copy_names.ts";
+import { KEPT_BYTES, partBeside, remoteHashOf, SPAN_BYTES } from "./copy_part.ts";
+import type { CopyPeer } from "./copy_peer.ts";
+import type { CopyRun } from "./copy_run.ts";
+import type { LocalEntry } from "./local_tree.ts";
+import type { SftpClient } from "./sftp_client.ts";
+import { readReply, sendRead } from "./sftp_data.ts";
+import {
+  close,
+  createFile,
+  fileKind,
+  flush,
+  isStatus,
+  openToWrite,
+  remove,
+  setAttributes,
+  type SftpHandle,
+  stat,
+} from "./sftp_files.ts";
+import { replace } from "./sftp_replace.ts";
+
+/** Files from here on go over several channels where that pays, and go on after a break. */
+export const LARGE_BYTES = 16 * 1024 * 1024;
+const READ_BYTES = 256 * 1024;
+/** Of a part on a host without a shell, so much of its end is compared. */
+const TAIL_BYTES = 1024 * 1024;
+
+/**
+ * Copies one large file. It arrives in a part whose name depends on the source, its size and its time: after a break
+ * the next copy finds it, checks what it has, and goes on. Trouble with the source leaves the file out.
+ */
+export async function copyLargeFile(
+  run: CopyRun,
+  peer: CopyPeer,
+  source: LocalEntry,
+  target: string,
+  anew = false,
+): Promise<void> {
+  const what = `Cannot copy ${shown(source.path)}`;
+  const { signal } = run;
+  const sftp = await peer.sftp(signal);
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(source.path);
+  } catch (cause) {
+    run.leaveOut(localError(cause, what, source.path) as CopyError);
+    return;
+  }
+  let part: string | undefined;
+  let handle: SftpHandle | undefined;
+  let channels: CopyChannels | undefined;
+  let refused = false;
+  try {
+    const before = await file.stat();
+    const path = await Deno.realPath(source.path);
+    part = partBeside(target, path, before.size, before.mtime?.getTime());
+    const startedAt = performance.now();
+    const opened = await openPart(run, sftp, part, anew);
+    const rttMs = performance.now() - startedAt;
+    handle = opened.handle;
+    const checked = run.options.verify || opened.bytes > 0;
+    const hash = checked ? createHash("sha256") : undefined;
+    let start = Math.floor(Math.max(0, opened.bytes - SPAN_BYTES) / READ_BYTES) * READ_BYTES;
+    if (start >= before.size) start = 0;
+    if (start > 0 && !await isSame(run, peer, sftp, handle, part, file, start, hash!)) start = 0;
+    if (start === 0) {
+      await file.seek(0, Deno.SeekMode.Start);
+      if (opened.bytes > 0) await setAttributes(sftp, handle, { size: 0 }, { signal });
+    } else run.resumed(source.relative, start);
+    const whole = start > 0 ? hash! : run.options.verify ? createHash("sha256") : undefined;
+    const onRead = whole && ((data: Uint8Array) => void whole.update(data));
+    channels = new CopyChannels(run, peer, {
+      file,
+      path: source.relative,
+      size: before.size,
+      start,
+      onRead,
+      rttMs,
+    }, part);
+    await channels.send(sftp, handle);
+    const after = await file.stat();
+    if (
+      channels.isShort || after.size !== before.size || after.mtime?.getTime() !== before.mtime?.getTime()
+    ) {
+      refused = true;
+      run.leaveOut(changed(what, source.path, before.size, after.size));
+      return;
+    }
+    const open = handle;
+    handle = undefined; // whatever its reply, the handle is gone
+    const attributes = { permissions: fileMode(run, before.mode), mtime: seconds(before.mtime) };
+    await together(
+      setAttributes(sftp, open, attributes, { signal }),
+      flush(sftp, open, { signal }),
+      close(sftp, open, { signal }),
+    );
+    const there = whole && await remoteHashOf(run, peer, part, before.size);
+    if (there !== undefined && there !== whole!.digest("hex")) {
+      await remove(sftp, part, { signal });
+      part = undefined;
+      if (start > 0 && !anew) return await copyLargeFile(run, peer, source, target, true);
+      refused = true;
+      throw new CopyError("remote-failed", {
+        what,
+        where: `${sftp.where}:${shown(target)}`,
+        why: "what the host has differs from what was sent",
+        fix: "check its disk",
+      });
+    }
+    await replace(sftp, part, target, { signal });
+    part = undefined;
+    run.placed(source.relative, before.size);
+  } catch (error) {
+    refused ||= isStatus(error) || (!signal.aborted && !(error instanceof CopyError));
+    throw await remoteError(sftp, localError(error, what, source.path), what, target);
+  } finally {
+    file.close();
+    // A part that may be gone on with stays.
+    const keeps = !refused && (channels?.confirmedBytes ?? 0) >= KEPT_BYTES;
+    if (part !== undefined) {
+      await run.tidy(
+        ...handle ? [close(sftp, handle, { urgent: true })] : [],
+        ...keeps ? [] : [remove(sftp, part, { urgent: true })],
+      );
+    }
+  }
+}
+
+/** A new part, or the one that is there, with its size. */
+async function openPart(
+  run: CopyRun,
+  sftp: SftpClient,
+  part: string,
+  anew: boolean,
+): Promise<{ readonly handle: SftpHandle; readonly bytes: number }> {
+  const { signal } = run;
+  try {
+    return { handle: await createFile(sftp, part, { signal }), bytes: 0 };
+  } catch (error) {
+    if (!isStatus(error)) throw error;
+    const [there, home] = await Promise.all([
+      stat(sftp, part, false, { signal }).catch(() => undefined),
+      stat(sftp, ".", true, { signal }).catch(() => undefined),
+    ]);
+    if (there === undefined) throw error;
+    // In a directory that others may write to, a file of that name could be theirs, or lead elsewhere.
+    const ours = fileKind(there) === "file" && there.uid !== undefined && there.uid === home?.uid;
+    if (!ours || anew) {
+      await remove(sftp, part, { signal });
+      return { handle: await createFile(sftp, part, { signal }), bytes: 0 };
+    }
+    return { handle: await openToWrite(sftp, part, { signal }), bytes: there.size ?? 0 };
+  }
+}
+
+/**
+ * Whether the part begins as the source does. Reads the source up to `start`, and leaves it standing there. A host
+ * without a shell shows the end of it, and is believed for the rest.
+ */
+async function isSame(
+  run: CopyRun,
+  peer: CopyPeer,
+  sftp: SftpClient,
+  handle: SftpHandle,
+  part: string,
+  file: Deno.FsFile,
+  start: number,
+  hash: Hash,
+): Promise<boolean> {
+  const asking = remoteHashOf(run, peer, part, start);
+  asking.catch(() => {}); // seen below
+  const tail = new Uint8Array(Math.min(TAIL_BYTES, start));
+  const buffer = new Uint8Array(READ_BYTES);
+  for (let at = 0; at < start;) {
+    const read = await file.read(buffer.subarray(0, Math.min(READ_BYTES, start - at)));
+    if (read === null) return false;
+    hash.update(buffer.subarray(0, read));
+    const from = start - tail.length - at;
+    if (from < read) tail.set(buffer.subarray(Math.max(0, from), read), Math.max(0, -from));
+    at += read;
+  }
+  const there = await asking;
+  if (there !== undefined) return there === hash.copy().digest("hex");
+  for (let at = 0; at < tail.length;) {
+    const length = Math.min(sftp.readBytes, tail.length - at);
+    const sent = await sendRead(sftp, handle, start - tail.length + at, length, { signal: run.signal });
+    const data = await readReply(sftp, handle, sent, length);
+    const same = data.length > 0 && data.every((byte, index) => byte === tail[at + index]);
+    sent.release();
+    if (!same) return false;
+    at += data.length;
+  }
+  return true;
+}

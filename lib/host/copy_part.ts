@@ -1,0 +1,40 @@
+/**
+ * Parts of large files that an interrupted copy has left: under which name, how much of one is to be trusted, and
+ * whether it is what the source begins with.
+ */
+import { createHash } from "node:crypto";
+import type { CopyPeer } from "./copy_peer.ts";
+import type { CopyRun } from "./copy_run.ts";
+import { temporaryBeside } from "./copy_names.ts";
+import { HASH_HEAD, LIST_END } from "./copy_script.ts";
+import { plainPath } from "./copy_stream.ts";
+
+/** What has come so far is kept when the copy breaks; less is not worth a file that may never be gone on with. */
+export const KEPT_BYTES = 48 * 1024 * 1024;
+/** Within so many bytes several channels may have left holes. */
+export const SPAN_BYTES = 32 * 1024 * 1024;
+
+/** The same for the same source, as long as that does not change. */
+export function partBeside(target: string, ...identity: readonly (string | number | undefined)[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 12);
+  return temporaryBeside(target, `part-${hash}`);
+}
+
+/** SHA-256 of the first `length` bytes of a remote file, in hexadecimal; undefined where the host cannot tell. */
+export async function remoteHashOf(
+  run: CopyRun,
+  peer: CopyPeer,
+  path: string,
+  length: number,
+): Promise<string | undefined> {
+  const shell = await peer.shell(HASH_HEAD, [plainPath(path), String(length)], run.signal);
+  if (shell === undefined) return undefined;
+  try {
+    shell.endInput();
+    const answer = new TextDecoder().decode(await shell.readUntil(LIST_END, 10_000));
+    run.signal.throwIfAborted();
+    return /^[0-9a-f]{64}(?= )/.exec(answer)?.[0];
+  } finally {
+    await shell.stop();
+  }
+}
