@@ -11,21 +11,10 @@ import {
 } from "../job/planned.ts";
 import { Redactor } from "../job/redactor.ts";
 import { plainText } from "../report/plain_text.ts";
-import type { CommandLine, OptionSpec } from "./arguments.ts";
+import type { CommandLine } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
 import { outputOf, wantsColor } from "./terminal.ts";
 import { write } from "./write.ts";
-
-/** Options of `plan` and of `run --dry-run`. */
-export const forecastSpecs: readonly OptionSpec[] = [
-  { name: "check-guards", kind: "flag" },
-  { name: "diff", kind: "flag" },
-];
-
-/** The lines about them for a command's help. */
-export const forecastHelp = `\
-  --check-guards         ask creates and unless on the hosts (what unless says is run there)
-  --diff                 compare copies and templates with what lies on the hosts; reads only`;
 
 /** What {@linkcode showForecast} goes by. */
 export interface ShowOptions extends Omit<ForecastOptions, "checkGuards" | "diff" | "redact"> {

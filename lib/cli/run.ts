@@ -2,12 +2,11 @@ import { takeTerminal } from "../base/terminal_turn.ts";
 import { findRun, RunJournal } from "../job/journal.ts";
 import type { JobConnect } from "../job/job_host.ts";
 import { loadJob } from "../job/load.ts";
-import { makePlan } from "../job/make_plan.ts";
 import type { Plan } from "../job/planned.ts";
 import { connectWith, runJob } from "../job/run_job.ts";
 import { type CommandLine, helpSpec, type OptionSpec, readArguments, usage } from "./arguments.ts";
-import { forecastHelp, forecastSpecs, showForecast } from "./dry_run.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import { forecastHelp, forecastSpecs } from "./forecast_options.ts";
 import {
   argsToKeep,
   checkVars,
@@ -80,6 +79,10 @@ export async function run(args: readonly string[]): Promise<number> {
   const target = targetOptionsOf("run", line);
   const job = await loadJob(task);
   if (line.flag("dry-run")) {
+    const [{ makePlan }, { showForecast }] = await Promise.all([
+      import("../job/make_plan.ts"),
+      import("./dry_run.ts"),
+    ]);
     using interrupts = new Interrupts();
     const { configFile } = target;
     const made = await makePlan(job, { ...options, configFile });

@@ -5,7 +5,6 @@ import { hashInputs } from "../job/journal_hash.ts";
 import { journalDirectory } from "../job/journal_place.ts";
 import type { JournalState } from "../job/journal_record.ts";
 import type { JobConnect } from "../job/job_host.ts";
-import { askHosts } from "../job/resume_ask.ts";
 import { type Remainder, remainderOf, RunLedger } from "../job/resume.ts";
 import type { Plan } from "../job/planned.ts";
 import type { PreparePlan } from "../job/run_all.ts";
@@ -94,6 +93,7 @@ export class JournalledRun implements AsyncDisposable {
       [...state.steps.get(host)?.values() ?? []].some(({ status }) => status === "started")
     );
     const { connect, signal } = this.#setup;
+    const { askHosts } = await import("../job/resume_ask.ts");
     await askHosts(open, state, journal, {
       connect: connect(plan),
       signal,
