@@ -232,6 +232,11 @@ export interface HostEndEvent extends HostEventBase {
   readonly steps: StepCounts;
   /** Connections opened for this host in this run. */
   readonly connections: number;
+  /**
+   * The shortest round trip to the host that this run saw, in milliseconds, with the host's own part in it; not there
+   * where none was seen.
+   */
+  readonly rttMs?: number;
   /** From `host-start`, in milliseconds; 0 for a host that was never begun. */
   readonly durationMs: number;
 }

@@ -261,6 +261,14 @@ export class Host implements AsyncDisposable {
     return this.#session(signal);
   }
 
+  /**
+   * The shortest round trip seen lately on any answer of the server, in milliseconds: the way, and the server's own part
+   * in it. Undefined before the first command.
+   */
+  get rttMs(): number | undefined {
+    return this.#connection.roundTrip.minMs;
+  }
+
   /** What is open and waiting now. `lanes` counts the connections beside the first; their sessions are in `sessions`. */
   get load(): HostLoad {
     return {

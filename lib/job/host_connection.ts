@@ -24,6 +24,11 @@ export class HostConnection implements AsyncDisposable {
   opened = 0;
   #made = 0;
 
+  /** The shortest round trip that the connection has seen, in milliseconds; undefined without one. */
+  get rttMs(): number | undefined {
+    return this.#live?.rttMs;
+  }
+
   constructor(host: string, context: ConnectionContext) {
     this.#host = host;
     this.#context = context;

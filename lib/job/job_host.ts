@@ -31,6 +31,8 @@ export interface JobHost extends AsyncDisposable {
   readonly closed: Promise<CloseInfo>;
   /** How the connection came about; default: `new`. */
   readonly connection?: ConnectionKind;
+  /** The shortest round trip seen so far, in milliseconds. */
+  readonly rttMs?: number | undefined;
   /** Its commands run in a shell as sshd starts it, so that steps can travel together; default: not known, so false. */
   readonly fuses?: boolean;
   exec(command: string, options?: ExecOptions): Promise<ExecResult>;

@@ -63,6 +63,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
       ...(reason === undefined ? {} : { reason: redactor.text(reason) }),
       steps: { ...counts, ...(ignored > 0 ? { ignored } : {}) },
       connections: line.opened,
+      ...(line.rttMs === undefined ? {} : { rttMs: Math.round(line.rttMs * 10) / 10 }),
       durationMs: Date.now() - startedAtMs,
     };
     await emit({ type: "host-end", atMs: Date.now(), ...result });

@@ -22,54 +22,62 @@ export interface Ledger {
   readonly avoided: number;
   /** At two for each session, and a new ssh's for each connection opened. */
   readonly roundTrips: { readonly separate: number; readonly shared: number };
-  /** From the hosts whose connecting was measured in this run; null where none was. */
+  /** Time of connecting; null where this run measured nothing to reckon it by. */
   readonly seconds: {
-    /** Over all those hosts together, as if they came one after the other. */
+    /** Saved, over all hosts together, as if they came one after the other. */
     readonly sum: number;
-    /** What those hosts spent on connecting. */
+    /** Spent on the connections that were opened. */
     readonly made: number;
-    /** Of the host that was saved the most. */
+    /** Saved on the host that was saved the most. */
     readonly longest: number;
-    /** Median of connecting, for those hosts. */
-    readonly connect: number;
-    /** Hosts it was measured on. */
-    readonly hosts: number;
-    /** Connections not opened to hosts on which nothing was measured, because a live master was ridden. */
-    readonly avoidedUnmeasured: number;
+    /** Median of connecting; null where every host was ridden. */
+    readonly connect: number | null;
+    /** Hosts whose connecting was measured in this run. */
+    readonly measured: number;
+    /** Hosts that were ridden and whose round trips were measured: their share of `sum` is those round trips alone. */
+    readonly byRoundTrips: { readonly hosts: number; readonly sum: number };
+    /** Hosts of which neither is known; they add nothing. */
+    readonly unknown: number;
   } | null;
 }
 
 /** Counts from what was told of a run, and from nothing else. */
 export function ledgerOf(record: RunRecord): Ledger {
   let [hosts, sessions, opened, carpool, openssh, avoided] = [0, 0, 0, 0, 0, 0];
-  let [separate, shared, sum, spent, longest, avoidedUnmeasured] = [0, 0, 0, 0, 0, 0];
+  let [separate, shared, sum, made, longest, unknown] = [0, 0, 0, 0, 0, 0];
   const measured: number[] = [];
-  for (const { connects, steps } of record.hosts.values()) {
+  const byRoundTrips = { hosts: 0, sum: 0 };
+  for (const { connects, steps, rttMs } of record.hosts.values()) {
     if (connects.length === 0) continue;
     hosts++;
-    const made = connects.filter(({ kind }) => kind === "new");
+    const fresh = connects.filter(({ kind }) => kind === "new");
     const used = steps.reduce((count, step) => count + (local.has(step.kind) ? 0 : step.attempts), 0);
-    const fewer = Math.max(0, used - made.length);
+    const fewer = Math.max(0, used - fresh.length);
     sessions += used;
-    opened += made.length;
+    opened += fresh.length;
     carpool += connects.filter(({ kind }) => kind === "carpool-master").length;
     openssh += connects.filter(({ kind }) => kind === "openssh-master").length;
     avoided += fewer;
     separate += newSshRoundTrips * used;
-    shared += newSshRoundTrips * Math.min(used, made.length) + sharedRoundTrips * fewer;
-    if (made.length === 0) {
-      avoidedUnmeasured += fewer;
-      continue;
-    }
-    const each = made.reduce((total, { durationMs }) => total + durationMs, 0) / made.length / 1000;
-    measured.push(each);
-    sum += each * fewer;
-    spent += each * made.length;
-    longest = Math.max(longest, each * fewer);
+    shared += newSshRoundTrips * Math.min(used, fresh.length) + sharedRoundTrips * fewer;
+    let gained = 0;
+    if (fresh.length > 0) {
+      const spent = fresh.reduce((total, { durationMs }) => total + durationMs, 0) / 1000;
+      gained = spent / fresh.length * fewer;
+      made += spent;
+      measured.push(spent / fresh.length);
+    } else if (rttMs !== undefined) {
+      gained = (newSshRoundTrips - sharedRoundTrips) * rttMs / 1000 * fewer;
+      byRoundTrips.hosts++;
+      byRoundTrips.sum += gained;
+    } else unknown++;
+    sum += gained;
+    longest = Math.max(longest, gained);
   }
-  const seconds = measured.length === 0
+  const connect = measured.length === 0 ? null : median(measured);
+  const seconds = measured.length + byRoundTrips.hosts === 0
     ? null
-    : { sum, made: spent, longest, connect: median(measured), hosts: measured.length, avoidedUnmeasured };
+    : { sum, made, longest, connect, measured: measured.length, byRoundTrips, unknown };
   const ridden = { carpool, openssh };
   return { hosts, sessions, opened, ridden, avoided, roundTrips: { separate, shared }, seconds };
 }

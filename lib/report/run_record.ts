@@ -45,6 +45,8 @@ export interface HostRecord {
   /** Why it could not be reached. */
   unreachable?: ErrorInfo;
   counts?: StepCounts;
+  /** The shortest round trip that was seen. */
+  rttMs?: number;
   readonly connects: ConnectRecord[];
   readonly steps: StepRecord[];
 }
@@ -115,8 +117,8 @@ export class RunRecord {
       }
       case "host-end": {
         const host = this.#host(event.host);
-        const { status, reason, steps: counts } = event;
-        Object.assign(host, { status, reason, counts, endedAtMs: event.atMs });
+        const { status, reason, steps: counts, rttMs } = event;
+        Object.assign(host, { status, reason, counts, rttMs, endedAtMs: event.atMs });
         break;
       }
       case "run-end":

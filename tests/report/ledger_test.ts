@@ -39,7 +39,15 @@ Deno.test("the ledger reckons a new ssh for each attempt against the connections
     avoided: 4,
     // Five times nine, against nine and four times two.
     roundTrips: { separate: 45, shared: 17 },
-    seconds: { sum: 1.6, made: 0.4, longest: 1.6, connect: 0.4, hosts: 1, avoidedUnmeasured: 0 },
+    seconds: {
+      sum: 1.6,
+      made: 0.4,
+      longest: 1.6,
+      connect: 0.4,
+      measured: 1,
+      byRoundTrips: { hosts: 0, sum: 0 },
+      unknown: 0,
+    },
   });
 });
 
@@ -51,8 +59,32 @@ Deno.test("the ledger claims no seconds for hosts whose handshake this run did n
   ]));
   assertEquals([ledger.avoided, ledger.ridden], [5, { carpool: 1, openssh: 1 }]);
   assertEquals(ledger.seconds!.sum, 0.3);
-  assertEquals(ledger.seconds!.avoidedUnmeasured, 4);
+  assertEquals(ledger.seconds!.unknown, 2);
   assertEquals(ledgerOf(record([{ kind: "carpool-master", ms: 2, attempts: [1, 1] }])).seconds, null);
+});
+
+Deno.test("the ledger reckons a ridden host by the round trips that were seen, and says so apart", () => {
+  const made = record([{ kind: "carpool-master", ms: 2, attempts: [1, 1] }, {
+    kind: "new",
+    ms: 300,
+    attempts: [1],
+  }]);
+  const steps = { ok: 2, failed: 0, unknown: 0, skipped: 0, notRun: 0 };
+  const end = {
+    type: "host-end",
+    atMs: 9,
+    status: "ok",
+    steps,
+    connections: 0,
+    durationMs: 9,
+    rttMs: 50,
+  } as const;
+  made.apply({ ...end, host: "h0" });
+  made.apply({ ...end, host: "h1" });
+  const { sum, byRoundTrips, measured, longest, unknown } = ledgerOf(made).seconds!;
+  // Two connections not opened, seven round trips of 50 ms each.
+  assertEquals(byRoundTrips, { hosts: 1, sum: 0.7 });
+  assertEquals([sum, longest, measured, unknown], [byRoundTrips.sum, byRoundTrips.sum, 1, 0]);
 });
 
 Deno.test("the ledger is never below nothing: a host that took no step saved nothing", () => {

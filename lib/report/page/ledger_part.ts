@@ -12,18 +12,24 @@ ${ledger.hosts === 0 ? html`<p class="calm">No host was reached: nothing was sha
 }
 
 function books(ledger: Ledger): Html {
-  const { sessions, opened, ridden, avoided, roundTrips, seconds } = ledger;
-  const number = (value: number) => value.toLocaleString("en");
-  const rode = ridden.carpool + ridden.openssh;
+  const { sessions, opened, avoided, roundTrips, seconds } = ledger;
+  const trips = [roundTrips.separate, roundTrips.shared, roundTrips.separate - roundTrips.shared];
+  const rows = [
+    row("Connections opened", [sessions, opened, avoided].map(number)),
+    row("Round trips, about", trips.map(number)),
+  ];
+  if (seconds) {
+    const { made, sum, unknown } = seconds;
+    const head = unknown === 0
+      ? "Time of connecting"
+      : `Time of connecting, ${ledger.hosts - unknown} of ${ledger.hosts} hosts`;
+    rows.push(row(head, [made + sum, made, sum].map(time)));
+  }
   return html`
     <div class="cards">
-      <div class="card"><b>${number(avoided)}</b> <span>handshakes not made</span></div>
-      <div class="card"><b>${number(
-        roundTrips.separate - roundTrips.shared,
-      )}</b> <span>round trips saved</span></div>
-      <div class="card"><b>${seconds
-        ? formatDuration(seconds.sum * 1000)
-        : "not measured"}</b> <span>of connecting saved, all hosts together</span></div>
+      ${card(number(avoided), "handshakes not made")}
+      ${card(number(trips[2]), "round trips saved")}
+      ${card(seconds ? time(seconds.sum) : "not measured", "of connecting saved, all hosts together")}
     </div>
     <table>
       <caption>${number(sessions)} commands and copies on ${plural(ledger.hosts, "host")}</caption>
@@ -35,39 +41,18 @@ function books(ledger: Ledger): Html {
           <th scope="col">saved</th>
         </tr>
       </thead>
-      <tbody>
-    ${row("Connections opened", [number(sessions), number(opened), number(avoided)])}
-    ${row("Round trips, about", [
-      number(roundTrips.separate),
-      number(roundTrips.shared),
-      number(roundTrips.separate - roundTrips.shared),
-    ])}
-    ${seconds ? secondsRow(seconds, ledger) : undefined}
-      </tbody>
+      <tbody>${rows}</tbody>
     </table>
-    <p>${rode === 0 ? "No live master was there to ride." : riding(ledger)}</p>
+    <p>${riding(ledger)}</p>
     <details>
       <summary>How this is reckoned</summary>
-      <ul>
-        <li>Without sharing, each attempt of each command and copy would have been an <code>ssh</code> of its own.</li>
-        <li>A new <code>ssh</code> with its one command takes about ${newSshRoundTrips} round trips; a command on a connection
-    that is there, as through OpenSSH’s own sharing, takes ${sharedRoundTrips} (Carpool’s bench counts them). A copy needs more, the
-    same either way. Carpool’s spare sessions often make it one; that is not counted here.</li>
-        <li>Seconds are the time that connecting took in this run, host by host, for each connection that was not opened. They are
-    measured from the request for a connection to having it, with everything else this machine was doing at the time.${seconds
-      ? html`
-        The median was ${formatDuration(seconds.connect * 1000)}, on ${plural(seconds.hosts, "host")}.
-      `
-      : " No connection was opened in this run, so there is nothing to measure by, and nothing is claimed."}</li>
-        <li>Hosts work side by side, so the clock on the wall gains less than all hosts together: ${seconds
-          ? `at least what the host gained that was saved the most, ${
-            formatDuration(seconds.longest * 1000)
-          }.`
-          : "by how much was not measured."}</li>
-        <li>What guards asked (<code>creates</code>, <code>unless</code>) would have been connections too; they are not counted.</li>
-      </ul>
+      <ul>${reckoning(ledger).map((text) => html`<li>${text}</li>`)}</ul>
     </details>
   `;
+}
+
+function card(figure: string, what: string): Html {
+  return html`<div class="card"><b>${figure}</b> <span>${what}</span></div>`;
 }
 
 function row(head: string, cells: readonly string[]): Html {
@@ -76,21 +61,66 @@ function row(head: string, cells: readonly string[]): Html {
   `;
 }
 
-function secondsRow(seconds: NonNullable<Ledger["seconds"]>, { hosts }: Ledger): Html {
-  const head = seconds.hosts === hosts
-    ? "Time spent connecting"
-    : `Time spent connecting, ${seconds.hosts} of ${hosts} hosts`;
-  const shared = seconds.made;
-  return row(head, [shared + seconds.sum, shared, seconds.sum].map((one) => formatDuration(one * 1000)));
+function number(value: number): string {
+  return value.toLocaleString("en");
 }
 
-function riding({ ridden, seconds }: Ledger): string {
+function time(seconds: number): string {
+  return formatDuration(seconds * 1000);
+}
+
+function riding({ ridden }: Ledger): string {
   const kinds = [
     ...(ridden.carpool > 0 ? [`${plural(ridden.carpool, "live master")} of Carpool’s`] : []),
     ...(ridden.openssh > 0 ? [`${plural(ridden.openssh, "live master")} of OpenSSH’s`] : []),
-  ].join(" and ");
-  const left = seconds === null || seconds.avoidedUnmeasured > 0
-    ? " What connecting to those hosts takes was not measured in this run, so they are not in the time saved."
-    : "";
-  return `It rode ${kinds}: no handshake at all for them.${left}`;
+  ];
+  if (kinds.length === 0) return "No live master was there to ride.";
+  return `It rode ${kinds.join(" and ")}: no handshake at all for them.`;
+}
+
+/** Every assumption that the figures rest on. */
+function reckoning({ seconds }: Ledger): string[] {
+  const texts = [
+    "Without sharing, each attempt of each command and copy would have been an ssh of its own.",
+    `A new ssh with its one command takes about ${newSshRoundTrips} round trips; a command on a connection that is ` +
+    `there, as through OpenSSH’s own sharing, takes ${sharedRoundTrips}. Carpool’s spare sessions, and steps that ` +
+    "travel together, often make it fewer; that is not counted. What a copy needs beyond is the same either way.",
+    "What guards asked (creates, unless) would have been connections too; they are not counted.",
+  ];
+  if (!seconds) {
+    return [...texts, "Neither connecting nor a round trip was measured in this run, so no time is claimed."];
+  }
+  const { connect, measured, byRoundTrips, unknown, longest } = seconds;
+  if (connect !== null) {
+    texts.push(
+      `Connecting was measured on ${
+        plural(measured, "host")
+      }, from asking for a connection to having it, with ` +
+        `whatever else this machine did meanwhile; the median was ${
+          time(connect)
+        }. Each host’s own time counts ` +
+        "once for each connection that was not opened to it.",
+    );
+  }
+  if (byRoundTrips.hosts > 0) {
+    texts.push(
+      `${
+        plural(byRoundTrips.hosts, "host")
+      } had a live master, so no handshake was there to be measured: for ` +
+        `each connection not opened, ${
+          newSshRoundTrips - sharedRoundTrips
+        } of the shortest round trips that this run ` +
+        `saw to the host count, without the work of key exchange and login. That is ${
+          time(byRoundTrips.sum)
+        } of the time saved.`,
+    );
+  }
+  if (unknown > 0) {
+    texts.push(`Of ${plural(unknown, "host")} neither was measured; the time saved on them is not in it.`);
+  }
+  texts.push(
+    "Hosts work side by side, so the clock on the wall gains less than all hosts together. " +
+      `The host that gained the most gained ${time(longest)}.`,
+  );
+  return texts;
 }
