@@ -83,7 +83,7 @@ export type { CopyOptions, CopyProgress, CopyResult } from "./lib/host/copy_opti
 export type { ExecOptions, ExecResult, PtyOptions } from "./lib/host/exec_options.ts";
 export type { FindHostsOptions, FleetAnswer, FleetHost, FleetOptions, HostEntry };
 export { Fleet };
-export type { ShellValue, SpawnOptions } from "./lib/host/host.ts";
+export type { HostLoad, ShellValue, SpawnOptions } from "./lib/host/host.ts";
 export type { Host };
 export type { RemoteProcess, RemoteStatus } from "./lib/host/remote_process.ts";
 export {

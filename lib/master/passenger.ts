@@ -1,5 +1,7 @@
 import type { Link } from "../channel/link.ts";
-import { WINDOW_CAP_BYTES } from "./relay_windows.ts";
+
+/** What a server gets to send to one channel ahead of what its passenger has taken, until it is known to read. */
+export const WINDOW_CAP_BYTES = 2 * 1024 * 1024;
 
 /**
  * - `waiting`: the passenger's open waits its turn at the session limit.

@@ -1,10 +1,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import { encodeWindowAdjust } from "../wire/messages.ts";
-import type { RelayedChannel } from "./passenger.ts";
+import { type RelayedChannel, WINDOW_CAP_BYTES } from "./passenger.ts";
 import type { RelaySender } from "./relay_sender.ts";
-
-/** What a server gets to send to one channel ahead of what its passenger has taken, until it is known to read. */
-export const WINDOW_CAP_BYTES = 2 * 1024 * 1024;
 
 /** For a passenger that reads at once whatever comes, a long and wide way may have this much under way. */
 export const MAX_WINDOW_CAP_BYTES = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { LinkError } from "../../lib/base/errors.ts";
 import { SessionGate, type SessionGateOptions } from "../../lib/channel/session_gate.ts";
-import { Session, type SessionEnd } from "../../lib/channel/session.ts";
+import type { Session, SessionEnd } from "../../lib/channel/session.ts";
 import * as m from "../../lib/wire/messages.ts";
 import { Peer } from "./peer.ts";
 

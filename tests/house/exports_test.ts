@@ -56,6 +56,7 @@ const EXPORTS = [
   "HostKeyError",
   "HostKeyErrorCode",
   "HostReadyEvent",
+  "HostLoad",
   "HostResult",
   "HostShare",
   "HostStartEvent",
