@@ -140,6 +140,77 @@ Deno.test("resume finds the task, its hosts and its options by itself, from anot
   assertStringIncludes(nothing.stderr, "no run is left unfinished");
 });
 
+Deno.test("retry-failed goes to the failed hosts alone, and runs lists how runs stand", async () => {
+  const hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+  await using world = await KeeperWorld.make({ hosts });
+  await marksDirectory(world);
+  const steps = `  - exec: ${mark(1)}; test $3 != 127.0.0.2 -o -e marks/go\n  - exec: ${mark(2)}\n`;
+  const strategy = "strategy: { parallel: 1, batch: 2, maxFailures: 0 }";
+  await world.home.write("tasks/mark.yaml", `hosts: [${hosts.join(", ")}]\n${strategy}\nsteps:\n${steps}`);
+  const carpool = (...args: string[]) => world.run(args, { cwd: world.home.path });
+  const runs = async () => JSON.parse((await carpool("runs", "--output", "json")).stdout);
+  assertEquals((await carpool("run", "mark", "-F", world.configFile)).code, 1);
+  const [first] = await runs();
+  assertEquals([first.job, first.standing, first.hosts, first.hostsOk, first.canResume], [
+    "mark",
+    "failed",
+    3,
+    0,
+    true,
+  ]);
+  await Deno.writeTextFile(join(world.sshd.home, "marks", "go"), "");
+  const retried = await carpool("run", "--retry-failed");
+  assertEquals(retried.code, 0, retried.stderr);
+  assertStringIncludes(retried.stderr, "1 of 3 hosts left");
+  assertEquals((await runs())[0].hostsOk, 1);
+  const lines = await carpool("runs");
+  assertStringIncludes(lines.stdout, `${first.id}  mark`);
+  assertStringIncludes(lines.stdout, "can be resumed");
+  assertEquals((await carpool("run", "--resume")).code, 0);
+  const [last] = await runs();
+  assertEquals([last.standing, last.hostsOk, last.canResume], ["ok", 3, false]);
+  await Deno.remove(join(world.sshd.home, "marks", "go"));
+  assertEquals(Object.fromEntries(marks(world)), {
+    "127.0.0.2": { 1: 2, 2: 1 },
+    "127.0.0.3": { 1: 1, 2: 1 },
+    "127.0.0.4": { 1: 1, 2: 1 },
+  });
+});
+
+Deno.test("variables that were given by hand have to be given again, for a journal keeps no values", async () => {
+  await using world = await KeeperWorld.make();
+  await world.home.write(
+    "tasks/say.yaml",
+    "hosts: [test]\nvars: { word: no }\nsteps:\n  - exec: 'test {{ word }} = yes'\n",
+  );
+  const carpool = (...args: string[]) => world.run(args, { cwd: world.home.path });
+  assertEquals((await carpool("run", "say", "--var", "word=hunter2", "-F", world.configFile)).code, 1);
+  const directory = join(world.home.path, ".local/state/carpool/runs");
+  for (const { name } of Deno.readDirSync(directory)) {
+    assertEquals(Deno.readTextFileSync(join(directory, name)).includes("hunter2"), false);
+  }
+  const refused = await carpool("run", "--resume");
+  assertEquals(refused.code, 2);
+  assertStringIncludes(
+    refused.stderr,
+    "it was given --var word, and a journal keeps no values; add --var word=…",
+  );
+  assertEquals((await carpool("run", "--resume", "--var", "word=yes")).code, 0);
+});
+
+Deno.test("run without a journal leaves none, and one that cannot keep it does not begin", async () => {
+  await using world = await KeeperWorld.make();
+  await world.home.write("tasks/say.yaml", "hosts: [test]\nsteps:\n  - exec: echo x >> said\n");
+  const state = await world.home.write("state", "a file\n");
+  const options = { cwd: world.home.path, env: { XDG_STATE_HOME: state } };
+  const refused = await world.run(["run", "say", "-F", world.configFile], options);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "Cannot keep a journal of the run");
+  assertEquals(world.sshd.connections(), 0);
+  const { code } = await world.run(["run", "say", "--no-journal", "-F", world.configFile], options);
+  assertEquals([code, await Deno.readTextFile(join(world.sshd.home, "said"))], [0, "x\n"]);
+});
+
 Deno.test("wrong use of resume is told and nothing is contacted", async () => {
   await using world = await KeeperWorld.make();
   const say = async (...args: string[]) => {
