@@ -11,6 +11,10 @@ import { writePacket } from "../wire/sftp.ts";
 const SHORT_RTT_MS = 3;
 /** Answers that come within so many round trips have not waited behind our own data: the window is the limit. */
 const UNQUEUED = 1.5;
+/** So much a channel has to be answered before it is judged: on a link that is full, that is a queue to be seen. */
+const ROUND_BYTES = 512 * 1024;
+/** Every further channel takes four round trips to open: few steps are better than many. */
+const GROWTH = 4;
 /** What a channel must have left to do to be worth its round trips. */
 const WORTH_BYTES = 8 * 1024 * 1024;
 
@@ -48,6 +52,8 @@ export class CopyChannels {
   #answered = { bytes: 0, count: 0, totalMs: 0 };
   #rttMs: number;
   #short = false;
+  /** What was sent before has nothing to say about the channels that there are now. */
+  #grownAt = 0;
 
   constructor(run: CopyRun, peer: CopyPeer, source: ChannelSource, remote: string) {
     this.#run = run;
@@ -128,7 +134,7 @@ export class CopyChannels {
         this.#unconfirmed.delete(offset);
         this.#wake();
         this.#run.progress(path, length);
-        this.#measure(length, performance.now() - sentAt);
+        this.#measure(length, sentAt);
       }).catch((error) => this.#fail(error));
       answers.push(answer);
     }
@@ -148,24 +154,26 @@ export class CopyChannels {
     return reading;
   }
 
-  #measure(bytes: number, tookMs: number): void {
+  #measure(bytes: number, sentAt: number): void {
+    const tookMs = performance.now() - sentAt;
     this.#rttMs = Math.min(this.#rttMs, tookMs);
+    if (this.#growing || sentAt < this.#grownAt) return;
     const round = this.#answered;
     round.bytes += bytes;
     round.count++;
     round.totalMs += tookMs;
-    if (this.#growing || round.bytes < WINDOW_BYTES * this.#channels) return;
+    if (round.bytes < ROUND_BYTES * this.#channels) return;
     this.#answered = { bytes: 0, count: 0, totalMs: 0 };
     if (this.#rttMs >= SHORT_RTT_MS && round.totalMs / round.count < this.#rttMs * UNQUEUED) {
       void this.#grow();
     }
   }
 
-  /** As many again, as far as there is work for them. */
+  /** Four times as many, as far as there is work for them. */
   async #grow(): Promise<void> {
     const left = this.#source.size - this.#next;
     const wanted = Math.min(
-      this.#channels * 2,
+      this.#channels * GROWTH,
       this.#peer.parallel,
       this.#channels + Math.floor(left / WORTH_BYTES),
     );
@@ -182,6 +190,7 @@ export class CopyChannels {
         else this.#refused = true;
       }
       this.#growing = this.#refused;
+      this.#grownAt = performance.now();
     });
     this.#workers.push(working);
     await working;
@@ -199,6 +208,3 @@ export class CopyChannels {
     );
   }
 }
-
-/** sshd's receive window of one channel. */
-const WINDOW_BYTES = 2 * 1024 * 1024;
