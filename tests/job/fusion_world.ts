@@ -128,7 +128,9 @@ export function withoutTimes(events: readonly RunEvent[]): unknown[] {
       }
       continue;
     }
-    if (event.type === "step-end" || event.type === "step-retry") open.clear();
+    if (event.type === "step-end" || event.type === "step-retry") {
+      for (const stream of ["stdout", "stderr"]) open.delete(`${event.host} ${event.step} ${stream}`);
+    }
     told.push(rest);
   }
   // Standard output and standard error have no order between them.
