@@ -47,7 +47,7 @@ export class SendWindow {
     bytes: number = Math.max(256 * 1024, roundTrip.pipeBytes ?? INITIAL_BYTES),
   ) {
     this.#roundTrip = roundTrip;
-    this.#size = new WindowSize(roundTrip, Math.min(bytes, INITIAL_BYTES), MAX_BYTES);
+    this.#size = new WindowSize(roundTrip, Math.min(bytes, INITIAL_BYTES), MAX_BYTES, MAX_PACKET_BYTES / 2);
   }
 
   get #packetBytes(): number {

@@ -8,6 +8,9 @@ const QUEUE_PART = 0.1;
 const MIN_QUEUE_MS = 4;
 const MAX_QUEUE_MS = 20;
 
+/** A sender's packets: on a slow way, one of them is a queue by itself. */
+const PACKET_BYTES = 32 * 1024;
+
 /** A window that shows no queue grows by this each round, one that shows too much shrinks by no more. */
 const STEP = 1.125;
 
@@ -43,6 +46,7 @@ export interface Round {
 export class WindowSize {
   readonly #roundTrip: RoundTrip;
   readonly #maxBytes: number;
+  readonly #packetBytes: number;
   readonly #rates: number[] = [];
   #rate: number | undefined;
   #sustained = { sinceMs: -Infinity, best: 0, before: 0 };
@@ -51,7 +55,9 @@ export class WindowSize {
   #rounds = 0;
   #draining = 0;
 
-  constructor(roundTrip: RoundTrip, bytes: number, maxBytes: number) {
+  /** @param packetBytes of the sender's packets, at most. */
+  constructor(roundTrip: RoundTrip, bytes: number, maxBytes: number, packetBytes: number = PACKET_BYTES) {
+    this.#packetBytes = packetBytes;
     this.#roundTrip = roundTrip;
     this.#bytes = bytes;
     this.#maxBytes = maxBytes;
@@ -91,9 +97,10 @@ export class WindowSize {
     }
     if (!limited) return;
     const minMs = this.#roundTrip.minMs ?? rttMs;
-    const queueMs = Math.min(Math.max(minMs * QUEUE_PART, MIN_QUEUE_MS), MAX_QUEUE_MS);
     this.#note(bytes / Math.max(ms, 0.01));
     const rate = Math.max(...this.#rates);
+    const queueMs = Math.min(Math.max(minMs * QUEUE_PART, MIN_QUEUE_MS), MAX_QUEUE_MS) +
+      this.#packetBytes / rate;
     if (rttMs < minMs + queueMs) {
       if (this.#startingUp) return this.#set(this.#bytes * 2);
       // A step beyond twice the queue that is wanted would be one too far.
