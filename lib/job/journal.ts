@@ -102,8 +102,9 @@ export class RunJournal implements Disposable {
     }
   }
 
-  /** Writes a line and resolves when it is on disk. */
+  /** Writes a line and resolves when it is on disk; throws, too, once the journal is closed. */
   async commit(record: JournalRecord): Promise<void> {
+    if (this.#closed) throw failed(this.path, "it is closed");
     this.append(record);
     await this.flush();
   }

@@ -30,7 +30,9 @@ export interface StepLedger {
    * `parcel` names the notes that the host keeps of steps that travel together.
    */
   starting(host: string, steps: readonly string[], parcel?: string): Promise<void>;
-  /** A step has ended well and registers a value that later steps may need; before its `step-end`. */
+  /** Steps that were to be sent together and did not begin. */
+  handedBack(host: string, steps: readonly string[]): void;
+  /** A step has ended and registers a value that later steps may need; before its `step-end`. */
   registered(host: string, step: string, value: unknown): void;
   /** Sees every event before anybody else. */
   note(event: RunEvent): Promise<void>;
@@ -60,13 +62,21 @@ export class RunLedger implements StepLedger {
   async starting(host: string, steps: readonly string[], parcel?: string): Promise<void> {
     const fresh = steps.filter((step) => !this.#announced.has(keyOf(host, step)));
     if (fresh.length === 0 && parcel === undefined) return;
-    for (const step of fresh) this.#announced.add(keyOf(host, step));
     // A parcel's notes count its steps from the first one: all of them are listed, in their order.
     const hashes = (parcel === undefined ? fresh : steps).map((step) =>
       [step, this.#hashOf(host, step)] as const
     );
     const notes = parcel === undefined ? {} : { parcel };
     await this.#journal.commit({ type: "started", atMs: Date.now(), host, steps: hashes, ...notes });
+    // Only now: what could not be written down must not count as known the second time.
+    for (const step of fresh) this.#announced.add(keyOf(host, step));
+  }
+
+  handedBack(host: string, steps: readonly string[]): void {
+    for (const step of steps) {
+      this.#announced.delete(keyOf(host, step));
+      this.#journal.append({ type: "ended", atMs: Date.now(), host, step, status: "not-started" });
+    }
   }
 
   registered(host: string, step: string, value: unknown): void {

@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { CarpoolError } from "../../lib/base/errors.ts";
 import type { RunEvent } from "../../lib/base/run_event.ts";
 import { RunJournal } from "../../lib/job/journal.ts";
 import { hashInputs } from "../../lib/job/journal_hash.ts";
@@ -322,6 +323,25 @@ Deno.test("steps that were sent together and never came to their turn run when r
   assertEquals(doubtful.map(({ host, step }) => `${host} ${step}`), ["b 2", "b 3"]);
 });
 
+Deno.test("steps that were handed back are on record as not begun, and announced anew", async () => {
+  await using sittings = await Sittings.make();
+  const description = { job: "x", task: null, cwd: "/", args: [], vars: [], hosts: ["a"] };
+  const journal = await RunJournal.create(description, sittings.directory);
+  using _ = journal;
+  const ledger = new RunLedger(journal, (_host, step) => `h${step}`);
+  const known = async () => {
+    const { steps, parcels } = await journal.read();
+    return [[...steps.get("a")!].map(([step, { status }]) => `${step} ${status}`), parcels.has("a")];
+  };
+  await ledger.starting("a", ["1", "2"], "abc");
+  assertEquals(await known(), [["1 started", "2 started"], true]);
+  ledger.handedBack("a", ["1", "2"]);
+  assertEquals(await known(), [[], true]);
+  // Sent by itself: the host has no notes of it.
+  await ledger.starting("a", ["1"]);
+  assertEquals(await known(), [["1 started"], false]);
+});
+
 Deno.test("retry of failed hosts leaves alone those that were never begun", async () => {
   await using sittings = await Sittings.make();
   const job = { ...three, strategy: { parallel: 1, maxFailures: 0 } };
@@ -344,6 +364,33 @@ Deno.test("a step is on record before its command is sent", async () => {
     return {};
   });
   assertEquals(seen.toSorted(), ["one 1", "one 1", "three 3", "three 3", "two 2", "two 2"]);
+});
+
+Deno.test("no step is sent when its start cannot be written down", async () => {
+  const directory = `${await Deno.makeTempDir({ prefix: "cp-resume-" })}/runs`;
+  const commands: string[] = [];
+  let closed: RunJournal | undefined;
+  const run = runJob(three, {
+    retryDelayMs: 1,
+    fuse: false,
+    connect: (name) =>
+      Promise.resolve(
+        new FakeHost(name, ({ command }) => {
+          commands.push(command);
+          return {};
+        }),
+      ),
+    prepare: async (plan) => {
+      const description = { job: plan.job, task: null, cwd: "/", args: [], vars: [], hosts: ["a", "b"] };
+      closed = await RunJournal.create(description, directory);
+      const ledger = new RunLedger(closed, await hashInputs(plan, directory));
+      await closed.close();
+      return { plan, ledger };
+    },
+  });
+  await assertRejects(() => run.result, CarpoolError, "Cannot write the journal");
+  assertEquals(commands, []);
+  await Deno.remove(`${directory}/..`, { recursive: true });
 });
 
 Deno.test("values of variables and output never reach the journal", async () => {

@@ -70,6 +70,10 @@ export class Fusion implements AsyncDisposable {
     const end = await runParcel(parcel, host, this.#context);
     if ((host.connection ?? "new") === "new") this.#leaving = end.left;
     const results = await this.#settle(end, parcel, host);
+    // What is known not to have begun is announced anew when its turn comes.
+    if (end.how === "unable" || end.how === "copy-refused" || end.how === "not-started") {
+      this.#context.ledger?.handedBack(this.#context.host, ids.slice(results.length));
+    }
     if (results.length === 0 && !this.#context.signal.aborted) {
       this.#alone = false;
       return undefined;
