@@ -199,13 +199,15 @@ export function driverMain(attempts: number): string {
 [ ! -e "$cqd/stop" ] || cqa=k
 if [ "$cqa" = k ]; then
   rm -rf "$cqd"
+  set --
   for cqx in "@{cqd%.*}".*; do
     if [ -d "$cqx" ] && [ -O "$cqx" ]; then
       cqy=
       read -r cqy <"$cqx/s"
-      kill -0 @{cqy#P } || find "$cqx" -prune -type d -mtime +0 -exec rm -rf {} \;
+      kill -0 @{cqy#P } || set -- "$@" "$cqx"
     fi 2>/dev/null
   done
+  [ $# = 0 ] || find "$@" -prune -type d -mtime +0 -exec rm -rf {} \; 2>/dev/null
 fi
 `);
 }
