@@ -126,6 +126,11 @@ async function finish(
   await file.sync();
 }
 
+/** As for writing: see `copy_channels.ts`. */
+const SHORT_RTT_MS = 3;
+const UNQUEUED = 1.5;
+const ROUND_BYTES = 1024 * 1024;
+
 /** READs of one file, asked ahead and answered in order, whatever order the server answers in. */
 class ReadAhead {
   readonly #sftp: SftpClient;
@@ -137,6 +142,9 @@ class ReadAhead {
     readonly offset: number;
     readonly length: number;
   }[] = [];
+  #round = { bytes: 0, count: 0, totalMs: 0 };
+  #rttMs = Infinity;
+  #widenedAt = 0;
   /** Bytes asked for so far. */
   asked = 0;
 
@@ -166,8 +174,27 @@ class ReadAhead {
     const offset = this.asked;
     this.asked += length;
     const sent = sendRead(this.#sftp, this.#handle, offset, length, { signal: this.#signal, reservation });
-    sent.catch(() => {}); // seen when its turn comes
+    const sentAt = performance.now();
+    sent.then(({ reply }) => reply).then(() => this.#measure(length, sentAt))
+      .catch(() => {}); // seen when its turn comes
     this.#queue.push({ sent, reservation, offset, length });
+  }
+
+  /** Asks for more at a time where answers do not wait behind each other: then it is the round trip that limits. */
+  #measure(bytes: number, sentAt: number): void {
+    const tookMs = performance.now() - sentAt;
+    this.#rttMs = Math.min(this.#rttMs, tookMs);
+    if (sentAt < this.#widenedAt) return;
+    const round = this.#round;
+    round.bytes += bytes;
+    round.count++;
+    round.totalMs += tookMs;
+    if (round.bytes < ROUND_BYTES) return;
+    if (this.#rttMs >= SHORT_RTT_MS && round.totalMs / round.count < this.#rttMs * UNQUEUED) {
+      this.#sftp.widen();
+      this.#widenedAt = performance.now();
+    }
+    this.#round = { bytes: 0, count: 0, totalMs: 0 };
   }
 
   /** The next data in order. `release` it when it is written. `ended`: the file has no more. */

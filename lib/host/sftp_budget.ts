@@ -4,7 +4,7 @@
  */
 export class SftpBudget {
   readonly #maxRequests: number;
-  readonly #maxBytes: number;
+  #maxBytes: number;
   #requests = 0;
   #bytes = 0;
   #ended: { readonly reason: unknown } | undefined;
@@ -13,6 +13,17 @@ export class SftpBudget {
   constructor(maxRequests: number, maxBytes: number) {
     this.#maxRequests = maxRequests;
     this.#maxBytes = maxBytes;
+  }
+
+  /** Bytes that may be under way. */
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** Lets more bytes be under way; never fewer. */
+  widen(maxBytes: number): void {
+    this.#maxBytes = Math.max(this.#maxBytes, maxBytes);
+    this.#admit();
   }
 
   /** Takes room if there is some at once and nobody waits for it. */

@@ -32,6 +32,9 @@ export interface SftpClientOptions {
   readonly maxBytesInFlight?: number;
 }
 
+/** Memory that one session may use, however long and fast its link is. */
+const MAX_WIDENED_BYTES = 32 * 1024 * 1024;
+
 interface Pending {
   readonly resolve: (reply: SftpReply) => void;
   readonly reject: (reason: unknown) => void;
@@ -136,6 +139,14 @@ export class SftpClient implements AsyncDisposable {
   /** Files to keep open at once. */
   get openFiles(): number {
     return this.#capacity.openFiles;
+  }
+
+  /**
+   * The answers to READs came as fast as on an idle link: more of them may be under way, up to 32 MiB. For writing it
+   * would be of no use, as the server's window is no larger than what is allowed at first.
+   */
+  widen(): void {
+    this.#budget.widen(Math.min(MAX_WIDENED_BYTES, this.#budget.maxBytes * 4));
   }
 
   /** Waits for room for one request that moves `bytes` of file data. */
