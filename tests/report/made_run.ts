@@ -56,6 +56,7 @@ export function madeRun(options: MadeRun): RunEvent[] {
         reason,
         steps: counts,
         connections: i < warm ? 0 : 1,
+        rttMs: 24,
         durationMs,
       });
       lanes[lane] = at;

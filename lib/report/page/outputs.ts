@@ -53,12 +53,11 @@ ${all.slice(maxShown)}</details>`
 function groupMarkup({ step, output, hosts }: Group, open: boolean): Html {
   const first = output.pieces[0].text.split("\n", 1)[0].slice(0, 160);
   return html`
-    <details class="output" ${open
-      ? html`
-        open
-      `
-      : undefined}><summary>${hostsText(hosts)} <span class="first">${first}</span></summary>
-    ${outputMarkup(output, `${step.title} on ${foldHosts(hosts)}`, outputId(step.step, output))}
+    <details class="output" ${open ? isOpen : undefined}>
+      <summary><span class="what">${hostsText(hosts)} <span class="first">${first}</span></span></summary>
+      ${outputMarkup(output, `${step.title} on ${foldHosts(hosts)}`, outputId(step.step, output))}
     </details>
   `;
 }
+
+const isOpen = html`open`;

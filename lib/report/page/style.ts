@@ -60,7 +60,8 @@ caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 thead th { color: var(--soft); font-weight: 600; font-size: .85rem; }
 tbody th { font-weight: normal; }
-#ledger td, #ledger thead th + th { text-align: right; padding-left: 1.5rem; padding-right: 0; }
+#ledger td, #ledger thead th + th { text-align: right; overflow-wrap: normal; padding-left: 1.2rem; padding-right: 0; }
+#ledger td { white-space: nowrap; }
 td.failed { color: var(--failed); } td.warn { color: var(--warn); }
 summary { cursor: pointer; }
 .legend { color: var(--soft); font-size: .85rem; margin-bottom: .8rem; }
@@ -81,9 +82,13 @@ summary { cursor: pointer; }
 rect.ok { fill: var(--ok); } rect.ok.even { fill: var(--even); } rect.failed { fill: var(--failed); }
 rect.warn { fill: var(--warn); } rect.new { fill: var(--new); } rect.ride { fill: var(--ride); }
 .output { border-bottom: 1px solid var(--line); padding: .25rem 0; }
-.output summary { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.what { display: inline-flex; gap: .5rem; align-items: baseline; max-width: calc(100% - 1.4rem); vertical-align: bottom; }
+.what bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 60%; }
+.first { flex: 1 1 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; width: max-content; min-width: 25%; }
+[open] > summary > .what { display: inline; vertical-align: baseline; } [open] > summary > .what bdi { white-space: normal; overflow-wrap: anywhere; }
+[open] > summary .first { display: none; }
 .output bdi { font-weight: 600; }
-.first { color: var(--soft); font: 13px ui-monospace, monospace; margin-left: .5rem; }
+.first { color: var(--soft); font: 13px ui-monospace, monospace; }
 .more > summary { color: var(--link); padding: .3rem 0; }
 #outputs h3 { margin: 1.3rem 0 .3rem; }
 footer { color: var(--soft); font-size: .9rem; }
