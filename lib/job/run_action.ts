@@ -17,7 +17,7 @@ import type {
 import { declined } from "./questions.ts";
 import { runCommand } from "./remote_command.ts";
 import { chownText, inSh, portText, scriptText, writeText } from "./remote_text.ts";
-import type { StepContext } from "./run_step.ts";
+import type { StepContext } from "./step_context.ts";
 
 /** How long waiting and reconnecting may take where the step does not say. */
 const patienceMs = 300_000;

@@ -1,39 +1,14 @@
-import type { RunEvent, StepEndEvent } from "../base/run_event.ts";
 import { delay } from "../deps/std_async.ts";
 import { type Attempt, errorInfo, fromError, mayRepeat, whyOf } from "./attempt.ts";
-import type { HostScope } from "./host_scope.ts";
-import type { JobHost } from "./job_host.ts";
 import type { PlannedAction } from "./planned.ts";
-import type { Questions } from "./questions.ts";
-import type { Settlement, StepLedger } from "./resume.ts";
+import type { Settlement } from "./resume.ts";
 import { notNeeded, runAction } from "./run_action.ts";
+import type { StepContext, StepResult } from "./step_context.ts";
 
-export { errorInfo, whyOf };
+export { errorInfo, type StepContext, type StepResult, whyOf };
 
 /** Attempts that nobody asked for, because the command had not been started. */
 const ownRetries = 2;
-
-/** What the steps of one host share. */
-export interface StepContext {
-  readonly host: string;
-  /** The host's connection; a new one where it was lost and no command was under way. */
-  connection(): Promise<JobHost>;
-  /** Logs in anew, after a while; tries until `timeoutMs` have passed. */
-  reconnect(afterMs: number, timeoutMs: number): Promise<void>;
-  emit(event: RunEvent): Promise<void>;
-  readonly signal: AbortSignal;
-  /** Before the first retry; doubles with each. */
-  readonly retryDelayMs: number;
-  /** What an earlier sitting of the run did already. */
-  readonly ledger?: StepLedger;
-  /** What expressions see. */
-  readonly scope: HostScope;
-  /** What is asked of whoever started the run. */
-  readonly questions: Questions;
-}
-
-/** How a step came out; `skipped` where its guard said so. */
-export type StepResult = Omit<StepEndEvent, "type" | "atMs"> | { readonly status: "skipped" };
 
 /** Runs one step with its guard and its retries, telling everything as events. Never rejects for what a host does. */
 export async function runStep(planned: PlannedAction, context: StepContext): Promise<StepResult> {
@@ -129,7 +104,14 @@ export async function tellSettled(
     ? ["may-have-run", "unknown", "unknown"] as const
     : ["value-not-kept", "not-started", "failed"] as const;
   const error = { code, message: settled.why };
-  const nothing = { code: null, signal: null, timedOut: false, attempts: 0, durationMs: 0, bytes: 0 } as const;
+  const nothing = {
+    code: null,
+    signal: null,
+    timedOut: false,
+    attempts: 0,
+    durationMs: 0,
+    bytes: 0,
+  } as const;
   const end = { ...nothing, host, step, status, outcome, error };
   await emit({ type: "step-start", ...at, kind, title });
   await emit({ type: "step-end", ...at, ...end });

@@ -7,7 +7,7 @@ const LAYERS = [
 ];
 
 /** What costs start-up time: only `await import()` may reach these, so that `carpool --help` never loads them. */
-const HEAVY = ["ssh2", "zod", "yaml", "vega", "vega_lite", "opentelemetry"];
+const HEAVY = ["ssh2", "zod", "yaml", "vega", "vega_lite", "opentelemetry", "cel", "liquid"];
 
 const library = sourceFiles("lib", "mod.ts");
 
