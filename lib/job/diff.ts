@@ -67,7 +67,12 @@ async function filesOf(host: JobHost, action: PlannedCopy, signal: AbortSignal):
   const { isDirectory } = await Deno.stat(action.from);
   const target = await targetOf(host, action, signal);
   if (!isDirectory) return [{ path: target, read: () => readUpTo(action.from) }];
-  const tree = await readLocalTree(action.from, () => {/* the copy itself will tell */}, signal);
+  const tree = await readLocalTree(
+    action.from,
+    () => {/* the copy itself will tell */},
+    signal,
+    action.exclude,
+  );
   return tree.files.map(({ relative, path }) => ({
     path: joinPath(target, relative),
     read: () => readUpTo(path),

@@ -16,6 +16,7 @@ steps:
     to: site.conf
   - copy: dist/
     to: app
+    exclude: "*.map"
   - copy: one.txt
     to: app
   - exec: never
@@ -31,6 +32,7 @@ async function world(): Promise<KeeperWorld> {
   await made.home.write("dist/index.html", "<h1>New</h1>\nsame\n");
   await made.home.write("dist/logo.png", "\x00png");
   await made.home.write("dist/same.txt", "same\n");
+  await made.home.write("dist/index.map", "stays here\n");
   await made.home.write("one.txt", "one\n");
   return made;
 }
