@@ -118,6 +118,32 @@ for (const fuse of [[], ["--no-fuse"]]) {
   });
 }
 
+Deno.test("host whose runner was killed begins no further step, and tells what became of the one under way", async () => {
+  await using world = await KeeperWorld.make({ hosts: ["127.0.0.2"] });
+  await marksDirectory(world);
+  const slow = `${mark(1)}; while ! test -e marks/go; do sleep 0.1; done`;
+  const steps = [slow, mark(2), mark(3)].map((step) => `  - exec: ${step}\n`).join("");
+  await world.home.write("tasks/mark.yaml", `hosts: [127.0.0.2]\nsteps:\n${steps}`);
+  const options = { cwd: world.home.path };
+  const commands = () =>
+    world.sshd.processes().filter((pid) => procText(pid, "cat cmdline").includes("marks"));
+  {
+    await using running = world.start(["run", "mark", "-F", world.configFile], options);
+    await until(() => [...Deno.readDirSync(join(world.sshd.home, "marks"))].length > 0);
+    running.kill("SIGKILL");
+    await running.finished;
+  }
+  assertEquals(commands().length > 0, true);
+  await Deno.writeTextFile(join(world.sshd.home, "marks", "go"), "");
+  await until(() => commands().length === 0);
+  await Deno.remove(join(world.sshd.home, "marks", "go"));
+  assertEquals(marks(world).get("127.0.0.2"), { 1: 1 });
+  // Were the first step run again, it would wait for ever.
+  const { code, stderr } = await world.run(["run", "--resume"], options);
+  assertEquals(code, 0, stderr);
+  assertEquals(marks(world).get("127.0.0.2"), { 1: 1, 2: 1, 3: 1 });
+});
+
 Deno.test("resume finds the task, its hosts and its options by itself, from another directory", async () => {
   await using world = await KeeperWorld.make({ hosts: ["127.0.0.2", "127.0.0.3"] });
   await marksDirectory(world);
