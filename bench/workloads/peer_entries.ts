@@ -158,7 +158,7 @@ async function entries(tour: boolean): Promise<PeerEntry[]> {
     {
       id: "fleet-200-hosts",
       world: scaleWorld(200),
-      make: (world) => fleetAgainstTools(world, { limitMs: tour ? 120_000 : 600_000 }),
+      make: (world) => fleetAgainstTools(world, { limitMs: tour ? 90_000 : 600_000 }),
     },
     {
       id: "fleet-1000-hosts",
