@@ -79,7 +79,7 @@ async function shownBy(output: typeof outputs[number], options: Shown): Promise<
     case "junit":
       return (await import("../report/junit.ts")).junit(write);
   }
-  if (output === "auto" && Deno.env.get("GITHUB_ACTIONS") === "true") {
+  if (output === "auto" && variable("GITHUB_ACTIONS") === "true") {
     return (await import("../report/github.ts")).github(write);
   }
   if (output === "auto" && wantsLive(options.style)) {
@@ -96,5 +96,15 @@ async function shownBy(output: typeof outputs[number], options: Shown): Promise<
 /** A terminal that can move its cursor; `exec` writes to both streams, so both must be one. */
 function wantsLive(style: "run" | "exec"): boolean {
   if (!Deno.stdout.isTerminal() || (style === "exec" && !Deno.stderr.isTerminal())) return false;
-  return Deno.env.get("TERM") !== "dumb";
+  return variable("TERM") !== "dumb";
+}
+
+/** Of the environment; a program without the permission to read it is shown as any other. */
+function variable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
 }

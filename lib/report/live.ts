@@ -1,5 +1,5 @@
 import { formatDuration } from "../base/format_duration.ts";
-import type { RunEndEvent, RunEvent, StepEndEvent } from "../base/run_event.ts";
+import type { RunEndEvent, RunEvent, StepEndEvent, StepOutputEvent } from "../base/run_event.ts";
 import { bold, dim, red, yellow } from "../deps/std_colors.ts";
 import { foldHosts } from "./fold_hosts.ts";
 import { HostFold } from "./host_fold.ts";
@@ -33,6 +33,10 @@ interface News {
   readonly hosts: string[];
   readonly paint: Paint;
 }
+
+/** So few hosts can be read line by line, when a command still writes after so long. */
+const fewHosts = 8;
+const patienceMs = 10_000;
 
 /** Names of a group take no more than this: every second one of a thousand hosts cannot be folded into ranges. */
 const maxNamesColumns = 240;
@@ -94,7 +98,7 @@ class LiveReporter implements Reporter {
         this.#say(event.host, `UNREACHABLE ${event.error.message}`, red);
         break;
       case "step-output":
-        this.#fold.push(event, this.#state.hosts === 1);
+        this.#fold.push(event, this.#streams(event));
         break;
       case "step-retry": {
         const what = `attempt ${event.attempt} of ${this.#label(event.step)}: ${event.why}; trying again`;
@@ -127,6 +131,12 @@ class LiveReporter implements Reporter {
     this.#print(this.#takeNews());
     this.#tellGroups();
     this.#screen.close();
+  }
+
+  /** Whether output is shown as it comes: of one host, and of a few when a command goes on and on (`tail -f`). */
+  #streams({ host, step, atMs }: StepOutputEvent): boolean {
+    const { hosts } = this.#state;
+    return hosts === 1 || (hosts <= fewHosts && this.#state.runningForMs(host, step, atMs) > patienceMs);
   }
 
   #stepEnd(event: StepEndEvent): void {

@@ -61,6 +61,12 @@ export class LiveState {
     return Math.max(0, this.hosts - this.over - this.active);
   }
 
+  /** For how long a step has been running on a host; 0 where it is not. */
+  runningForMs(host: string, step: string, nowMs: number): number {
+    const running = this.running.get(key({ host, step }));
+    return running === undefined ? 0 : nowMs - running.sinceMs;
+  }
+
   apply(event: RunEvent): void {
     this.nowMs = Math.max(this.nowMs, event.atMs);
     switch (event.type) {

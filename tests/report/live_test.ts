@@ -125,6 +125,23 @@ Deno.test("live view of one host shows its output as it comes", () => {
   assertEquals(terminal.text.slice(0, 2), ["web1 | first", "web1 | second"]);
 });
 
+Deno.test("live view of a few hosts shows what a command writes that goes on and on", () => {
+  for (const [hosts, shown] of [[3, true], [60, false]] as const) {
+    const { terminal, clock, show, reporter } = begin();
+    const events = madeRun({ hosts, steps: 1 });
+    const at = events.findIndex(({ type }) => type === "step-output");
+    show(events.slice(0, at));
+    const started = events.slice(0, at).find((event) => event.type === "step-start")!;
+    const more = { type: "step-output", host: started.host, step: "1", stream: "stdout" } as const;
+    for (const [afterMs, text] of [[5000, "early\n"], [20_000, "late\n"]] as const) {
+      reporter.event({ ...more, atMs: started.atMs + afterMs, text });
+    }
+    clock.pass(100);
+    const lines = terminal.text.filter((line) => / \| (early|late)$/.test(line) && line.startsWith("web"));
+    assertEquals(lines, shown ? [`${started.host} | early`, `${started.host} | late`] : []);
+  }
+});
+
 Deno.test("live view streams what is too long to be compared, and loses nothing", () => {
   const { terminal, show } = begin();
   const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}`);
