@@ -7,6 +7,7 @@ import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
 import { endOpenSshMaster } from "./openssh_end.ts";
 import { openSshArguments } from "./openssh_arguments.ts";
+import { leash } from "./openssh_leash.ts";
 import { checkSocketPath, inspectSocket, makePrivate, places } from "./places.ts";
 
 export interface OpenSshStart {
@@ -83,7 +84,9 @@ export async function openPrivateOpenSshLink(target: Target, start: OpenSshStart
   const { controlPath } = await ensureOpenSshMaster(target, key, start);
   try {
     const link = await openControlLink(controlPath, target.where);
-    link.closed.then(() => endOpenSshMaster(controlPath)).catch(() => {}); // it has ended by itself
+    const letGo = leash((await findSsh(target.environment))!, controlPath, target.environment);
+    link.closed.then(() => endOpenSshMaster(controlPath)).catch(() => {}) // it has ended by itself
+      .then(letGo);
     return link;
   } catch (error) {
     await endOpenSshMaster(controlPath);

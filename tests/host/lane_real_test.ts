@@ -5,6 +5,7 @@ import { emulateLink } from "../../lib/emulator/emulated_link.ts";
 import { connect, type ConnectOptions } from "../../lib/host/connect.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { KeeperWorld, Scripted } from "../master/keeper_world.ts";
+import { gone } from "../support/processes.ts";
 import { type Sshd, startSshd } from "../support/sshd.ts";
 
 const LARGE_BYTES = 40 * 1024 * 1024;
@@ -120,6 +121,35 @@ Deno.test("500 commands at once on MaxSessions 2 all run, in order of arrival", 
     const ends = await Promise.allSettled(Array.from({ length: 500 }, () => host.exec("true")));
     assertEquals(ends.filter((end) => end.status !== "fulfilled" || end.value.code !== 0), []);
   });
+});
+
+Deno.test("a lane leaves with its program, even when that is killed", async () => {
+  await using sshd = await startSshd();
+  await using files = await Files.make();
+  const program = join(files.directory, "program.ts");
+  const door = new URL("../../mod.ts", import.meta.url).href;
+  await Deno.writeTextFile(
+    program,
+    `import { connect } from ${JSON.stringify(door)};
+     const host = await connect("test", { configFile: Deno.args[0], share: false });
+     await host.copy(Deno.args[1], "large");
+     console.log(host.load.lanes);
+     await new Promise(() => setTimeout(() => {}, 1e6));`,
+  );
+  const flags = ["run", "-A", "--quiet", "--no-check", "--no-config", "--no-lock"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...flags, program, sshd.configFile, files.large],
+    env: { ...sshd.openssh.env },
+    stdout: "piped",
+  }).spawn();
+  const { value } = await child.stdout.getReader().read();
+  assertEquals(new TextDecoder().decode(value), "1\n");
+  const lane = await sshd.waitForLog(
+    /Accepted publickey[^]*Accepted publickey[^]*User child is on pid (\d+)/,
+  );
+  child.kill("SIGKILL");
+  await child.status;
+  await gone([Number(lane[1])]);
 });
 
 Deno.test("through the keeper, a large copy makes a connection of this process's own, not of the keeper's", async () => {
