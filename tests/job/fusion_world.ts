@@ -62,8 +62,12 @@ export class FusionWorld implements AsyncDisposable {
     return new FusionWorld(sshd, link, configFile);
   }
 
-  connect = async (_name: string, { signal }: { readonly signal: AbortSignal }): Promise<JobHost> =>
-    await connect("test", { configFile: this.#configFile, share: false, signal });
+  /** Without the round trip being known: on loopback it would keep a few steps from travelling together. */
+  connect = async (_name: string, { signal }: { readonly signal: AbortSignal }): Promise<JobHost> => {
+    const host = await connect("test", { configFile: this.#configFile, share: false, signal });
+    const { connection } = host;
+    return { ...kept(host), connection, [Symbol.asyncDispose]: () => host[Symbol.asyncDispose]() };
+  };
 
   /** Runs a job on the host. */
   async run(

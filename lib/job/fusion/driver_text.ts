@@ -40,8 +40,9 @@ cqpour() {
   cd "$cqd"
   cat "$@" 2>/dev/null
   exec >/dev/null 2>&1
+  [ -e s ] || exit
   [ -e over ] || : >dead
-  until [ -e over ] || ! kill -0 $$; do
+  until [ -e over ] || [ ! -e s ] || ! kill -0 $$; do
     for cqx in 1 2 3 4; do : <>$cqx; done
     sleep 1
   done
@@ -177,8 +178,12 @@ cqturn() {
     cqsay Z
     cqtell && read -r cqa
   fi
-  : >"$cqd/over"
-  rm -f "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4"
+  [ ! -e "$cqd/stop" ] || cqa=k
+  if [ "$cqa" = k ]; then rm -rf "$cqd"
+  else
+    : >"$cqd/over"
+    rm -f "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4"
+  fi
   return 0
 }
 `);
@@ -196,9 +201,7 @@ export function driverMain(attempts: number): string {
   done
   wait
 } 2>>"$cqd/m"
-[ ! -e "$cqd/stop" ] || cqa=k
 if [ "$cqa" = k ]; then
-  rm -rf "$cqd"
   set --
   for cqx in "@{cqd%.*}".*; do
     if [ -d "$cqx" ] && [ -O "$cqx" ]; then

@@ -41,6 +41,9 @@ const copyFields: ReadonlySet<string> = new Set<keyof Extract<PlannedAction, { k
  * - a copy with a timeout, an owner or exclusions, one that would be a tree, larger than 64 KiB, or that goes to the home
  *   of another user (`~other`).
  *
+ * Neither do few steps where a round trip is so short that nothing is saved (see `pays` in fusion.ts), nor steps of a run
+ * whose strategy has all hosts wait for each other after each.
+ *
  * Besides, by what the host turns out to be: a shell that is none (no `sh`, `mkfifo`, no /tmp), and a small copy
  * that meets anything unusual, are done the ordinary way. What follows a step that was done by itself travels again.
  */

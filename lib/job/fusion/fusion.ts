@@ -63,7 +63,9 @@ export class Fusion implements AsyncDisposable {
       // Whoever runs the step alone asks again, and tells what is wrong.
       return undefined;
     }
-    if (!host.fuses) return undefined;
+    if (!host.fuses || !(travellers.some(mustTravel) || pays(travellers.length, host.rttMs))) {
+      return undefined;
+    }
     const parcel = packParcel(travellers, { retryDelayMs: this.#context.retryDelayMs });
     const ids = travellers.map(({ action }) => action.step);
     await this.#context.ledger?.starting(this.#context.host, ids, parcel.id);
@@ -196,6 +198,16 @@ export class Fusion implements AsyncDisposable {
       return undefined;
     }
   }
+}
+
+/** So many steps cost no more together than one by one, even where a round trip costs nothing. */
+const alwaysSteps = 16;
+/** What travelling together costs besides, in milliseconds on a slow machine: a directory, fifos, two `cat`. */
+const overheadMs = 10;
+
+/** Whether steps are sooner done together, as far as can be known. */
+function pays(steps: number, rttMs: number | undefined): boolean {
+  return rttMs === undefined || steps >= alwaysSteps || (steps - 1) * rttMs >= overheadMs;
 }
 
 /** What alone would be seen in the process list, or would not fit an exec request. */
