@@ -147,3 +147,18 @@ Deno.test("twenty at once with via openssh start one master", async () => {
   assertEquals(rig.sshd.connections(), 1);
   for (const host of hosts) await host.close();
 });
+
+Deno.test("a large copy to a host that needs the installed ssh takes a lane that another ssh makes, and ends it", async () => {
+  await using certified = await certificateRig();
+  const { rig, config } = certified;
+  const large = await rig.home.write("large", "x".repeat(40 * 1024 * 1024));
+  const host = await rig.connect({ configFile: config, controlPersist: 60 });
+  await host.copy(large, "large");
+  assertEquals([rig.sshd.connections(), host.load.lanes], [2, 1]);
+  const isMaster = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("\0-M\0-N\0");
+  const masters = rig.processes().filter(isMaster);
+  const [shared] = await rig.masters();
+  assertEquals([masters.length, masters.includes(shared.pid)], [2, true]);
+  await host.close();
+  await gone(masters.filter((pid) => pid !== shared.pid));
+});
