@@ -1,6 +1,7 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
-import { copyLargeFile, LARGE_BYTES } from "./copy_large.ts";
+import { copyLargeFile } from "./copy_large.ts";
+import { LARGE_BYTES } from "./copy_part.ts";
 import type { SftpAttributes } from "../wire/sftp.ts";
 import { copyFile, directoryMode, fileMode, OWNER, seconds } from "./copy_file.ts";
 import { joinPath, lastName, localPath, namesContents, shown, temporaryBeside } from "./copy_names.ts";

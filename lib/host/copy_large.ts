@@ -3,13 +3,12 @@ import { CopyError } from "../base/errors.ts";
 import { CopyChannels } from "./copy_channels.ts";
 import { localError, remoteError } from "./copy_errors.ts";
 import { changed, fileMode, seconds, together } from "./copy_file.ts";
-import { shown } from "./copy_names.ts";
-import { KEPT_BYTES, partBeside, remoteHashOf, SPAN_BYTES } from "./copy_part.ts";
+import { shown, temporaryBeside } from "./copy_names.ts";
+import { endsWith, KEPT_BYTES, partBeside, remoteHashOf, SPAN_BYTES, TAIL_BYTES } from "./copy_part.ts";
 import type { CopyPeer } from "./copy_peer.ts";
 import type { CopyRun } from "./copy_run.ts";
 import type { LocalEntry } from "./local_tree.ts";
 import type { SftpClient } from "./sftp_client.ts";
-import { readReply, sendRead } from "./sftp_data.ts";
 import {
   close,
   createFile,
@@ -24,11 +23,7 @@ import {
 } from "./sftp_files.ts";
 import { replace } from "./sftp_replace.ts";
 
-/** Files from here on go over several channels where that pays, and go on after a break. */
-export const LARGE_BYTES = 16 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
-/** Of a part on a host without a shell, so much of its end is compared. */
-const TAIL_BYTES = 1024 * 1024;
 
 /**
  * Copies one large file. It arrives in a part whose name depends on the source, its size and its time: after a break
@@ -58,9 +53,9 @@ export async function copyLargeFile(
   try {
     const before = await file.stat();
     const path = await Deno.realPath(source.path);
-    part = partBeside(target, path, before.size, before.mtime?.getTime());
+    part = anew ? temporaryBeside(target) : partBeside(target, path, before.size, before.mtime?.getTime());
     const startedAt = performance.now();
-    const opened = await openPart(run, sftp, part, anew);
+    const opened = await openPart(run, sftp, part);
     const rttMs = performance.now() - startedAt;
     handle = opened.handle;
     const checked = run.options.verify || opened.bytes > 0;
@@ -68,10 +63,15 @@ export async function copyLargeFile(
     let start = Math.floor(Math.max(0, opened.bytes - SPAN_BYTES) / READ_BYTES) * READ_BYTES;
     if (start >= before.size) start = 0;
     if (start > 0 && !await isSame(run, peer, sftp, handle, part, file, start, hash!)) start = 0;
-    if (start === 0) {
+    if (start > 0) run.resumed(source.relative, start);
+    else if (opened.bytes > 0) {
+      // Somebody may be writing to it now: it is left alone, and never cut short.
+      await close(sftp, handle, { signal });
+      handle = undefined;
+      part = temporaryBeside(target);
+      handle = await createFile(sftp, part, { signal });
       await file.seek(0, Deno.SeekMode.Start);
-      if (opened.bytes > 0) await setAttributes(sftp, handle, { size: 0 }, { signal });
-    } else run.resumed(source.relative, start);
+    }
     const whole = start > 0 ? hash! : run.options.verify ? createHash("sha256") : undefined;
     const onRead = whole && ((data: Uint8Array) => void whole.update(data));
     channels = new CopyChannels(run, peer, {
@@ -112,7 +112,7 @@ export async function copyLargeFile(
         fix: "check its disk",
       });
     }
-    await replace(sftp, part, target, { signal });
+    await takePlace(run, sftp, part, target, before.size, attributes.mtime);
     part = undefined;
     run.placed(source.relative, before.size);
   } catch (error) {
@@ -136,7 +136,6 @@ async function openPart(
   run: CopyRun,
   sftp: SftpClient,
   part: string,
-  anew: boolean,
 ): Promise<{ readonly handle: SftpHandle; readonly bytes: number }> {
   const { signal } = run;
   try {
@@ -150,11 +149,30 @@ async function openPart(
     if (there === undefined) throw error;
     // In a directory that others may write to, a file of that name could be theirs, or lead elsewhere.
     const ours = fileKind(there) === "file" && there.uid !== undefined && there.uid === home?.uid;
-    if (!ours || anew) {
-      await remove(sftp, part, { signal });
-      return { handle: await createFile(sftp, part, { signal }), bytes: 0 };
-    }
-    return { handle: await openToWrite(sftp, part, { signal }), bytes: there.size ?? 0 };
+    if (ours) return { handle: await openToWrite(sftp, part, { signal }), bytes: there.size ?? 0 };
+    throw error;
+  }
+}
+
+/**
+ * Puts a part in its place. Two copies of the same file to the same place write to the same part: the same bytes, and
+ * the first to be done gives it its name.
+ */
+async function takePlace(
+  run: CopyRun,
+  sftp: SftpClient,
+  part: string,
+  target: string,
+  size: number,
+  mtime: number | undefined,
+): Promise<void> {
+  const { signal } = run;
+  try {
+    await replace(sftp, part, target, { signal });
+  } catch (error) {
+    if (!isStatus(error) || error.code !== "missing") throw error;
+    const there = await stat(sftp, target, false, { signal }).catch(() => undefined);
+    if (there?.size !== size || there.mtime !== mtime) throw error;
   }
 }
 
@@ -186,14 +204,5 @@ async function isSame(
   }
   const there = await asking;
   if (there !== undefined) return there === hash.copy().digest("hex");
-  for (let at = 0; at < tail.length;) {
-    const length = Math.min(sftp.readBytes, tail.length - at);
-    const sent = await sendRead(sftp, handle, start - tail.length + at, length, { signal: run.signal });
-    const data = await readReply(sftp, handle, sent, length);
-    const same = data.length > 0 && data.every((byte, index) => byte === tail[at + index]);
-    sent.release();
-    if (!same) return false;
-    at += data.length;
-  }
-  return true;
+  return await endsWith(run, sftp, handle, start, tail);
 }

@@ -8,7 +8,14 @@ import type { CopyRun } from "./copy_run.ts";
 import { temporaryBeside } from "./copy_names.ts";
 import { HASH_HEAD, LIST_END } from "./copy_script.ts";
 import { plainPath } from "./copy_stream.ts";
+import type { SftpClient } from "./sftp_client.ts";
+import { readReply, sendRead } from "./sftp_data.ts";
+import type { SftpHandle } from "./sftp_files.ts";
 
+/** Files from here on go on after a break, and over several channels where that pays. */
+export const LARGE_BYTES = 16 * 1024 * 1024;
+/** On a host without a shell, so much of the end of a part is compared. */
+export const TAIL_BYTES = 1024 * 1024;
 /** What has come so far is kept when the copy breaks; less is not worth a file that may never be gone on with. */
 export const KEPT_BYTES = 48 * 1024 * 1024;
 /** Within so many bytes several channels may have left holes. */
@@ -37,4 +44,24 @@ export async function remoteHashOf(
   } finally {
     await shell.stop();
   }
+}
+
+/** Whether the first `length` bytes of a remote file end with `tail`. */
+export async function endsWith(
+  run: CopyRun,
+  sftp: SftpClient,
+  handle: SftpHandle,
+  length: number,
+  tail: Uint8Array,
+): Promise<boolean> {
+  for (let at = 0; at < tail.length;) {
+    const bytes = Math.min(sftp.readBytes, tail.length - at);
+    const sent = await sendRead(sftp, handle, length - tail.length + at, bytes, { signal: run.signal });
+    const data = await readReply(sftp, handle, sent, bytes);
+    const same = data.length > 0 && data.every((byte, index) => byte === tail[at + index]);
+    sent.release();
+    if (!same) return false;
+    at += data.length;
+  }
+  return true;
 }

@@ -141,7 +141,7 @@ async function fetchOne(
     await offer?.shell.stop();
   }
   const data = await peer.forData(run.totalBytes, run.signal);
-  await run.each([target], 1, (path) => fetchFile(run, data, source, path));
+  await run.each([target], 1, (path) => fetchFile(run, peer, data, source, path));
 }
 
 /** Takes a file that follows its offer; whether all of it came. */
@@ -232,7 +232,7 @@ async function fetchTree(
     const rest = files.filter(({ relative }) => !run.isDone(relative));
     if (rest.length > 0) {
       const data = await peer.sftp(run.signal);
-      await run.each(rest, data.openFiles, (file) => fetchFile(run, data, file, at(file)));
+      await run.each(rest, data.openFiles, (file) => fetchFile(run, peer, data, file, at(file)));
     }
     // After all files: while those were written, no symlink of this fetch was there to write through.
     await run.each(symlinks, AT_ONCE, (link) => makeLink(run, link, at(link)));

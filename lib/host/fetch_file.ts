@@ -1,9 +1,12 @@
 import { CopyError } from "../base/errors.ts";
 import type { SftpAttributes } from "../wire/sftp.ts";
 import { localError, remoteError } from "./copy_errors.ts";
-import { fileMode } from "./copy_file.ts";
+import { fileMode, readFully } from "./copy_file.ts";
+import { endsWith, KEPT_BYTES, LARGE_BYTES, partBeside, remoteHashOf, TAIL_BYTES } from "./copy_part.ts";
+import type { CopyPeer } from "./copy_peer.ts";
 import { shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
+import { hashFile } from "./local_hash.ts";
 import type { RemoteEntry } from "./fetch_list.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import type { Reservation, Sent } from "./sftp_sent.ts";
@@ -22,6 +25,7 @@ const UNSIZED_READ_BYTES = 4096;
  */
 export async function fetchFile(
   run: CopyRun,
+  peer: CopyPeer,
   sftp: SftpClient,
   source: RemoteEntry,
   target: string,
@@ -31,7 +35,10 @@ export async function fetchFile(
   let handle: SftpHandle | undefined;
   try {
     handle = await openFile(sftp, source.path, { signal });
-    await receive(run, sftp, handle, source, target, what);
+    for (let anew = false; !await receive(run, peer, sftp, handle, source, target, what, anew);) {
+      if (anew) throw differs(sftp, source, what);
+      anew = true;
+    }
   } catch (error) {
     if (!isStatus(error)) throw error;
     run.leaveOut(await remoteError(sftp, error, what, source.path) as CopyError);
@@ -41,62 +48,121 @@ export async function fetchFile(
   }
 }
 
+/** False where what has arrived is not what the host has: a part that was gone on with was not what it seemed. */
 async function receive(
   run: CopyRun,
+  peer: CopyPeer,
   sftp: SftpClient,
   handle: SftpHandle,
   source: RemoteEntry,
   target: string,
   what: string,
-): Promise<void> {
+  anew: boolean,
+): Promise<boolean> {
   const { signal } = run;
-  const temporary = temporaryBeside(target);
+  const large = (source.attributes.size ?? 0) >= LARGE_BYTES;
+  const { size: listed, mtime } = source.attributes;
+  let temporary = large && !anew
+    ? partBeside(target, sftp.where, source.path, listed, mtime)
+    : temporaryBeside(target);
   const looking = fstat(sftp, handle, { signal });
   looking.catch(() => {}); // seen below, after the first READ is on its way
-  const reads = new ReadAhead(sftp, handle, signal);
+  let reads = new ReadAhead(sftp, handle, signal);
   let file: Deno.FsFile | undefined;
   let inPlace = false;
+  let got = 0;
+  let broken = false;
   try {
     await reads.ask(Math.min(sftp.readBytes, source.attributes.size || UNSIZED_READ_BYTES));
     const attributes = await looking;
     if (fileKind(attributes) !== "file" && fileKind(attributes) !== "unknown") {
       run.leaveOut(fault(sftp, source, what, "it is no longer a regular file"));
-      return;
+      return true;
     }
-    file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
     const size = attributes.size ?? 0;
-    const got = await transfer(run, reads, file, size, sftp.readBytes, source.relative);
+    const same = size === listed && attributes.mtime === mtime;
+    const start = large && same && !anew ? await usablePart(run, peer, sftp, handle, source, temporary) : 0;
+    if (start > 0) {
+      reads.end();
+      reads = new ReadAhead(sftp, handle, signal, start);
+      // Not cut short: somebody else may be going on with it, and writes the same bytes.
+      file = await Deno.open(temporary, { write: true });
+      await file.seek(start, Deno.SeekMode.Start);
+      got = start;
+      run.resumed(source.relative, start);
+    } else {
+      if (await Deno.lstat(temporary).then(() => true, () => false)) temporary = temporaryBeside(target);
+      file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
+    }
+    const progress = (bytes: number) => {
+      got += bytes;
+      if (bytes > 0) run.progress(source.relative, bytes);
+    };
+    await transfer(reads, file, size, sftp.readBytes, start, progress);
     if (got < size || (size === 0 && got > MAX_UNSIZED_BYTES)) {
       const why = got < size
         ? `it shrank from ${size} to ${got} bytes while it was read`
         : `it says that it is empty, and has more than ${MAX_UNSIZED_BYTES} bytes`;
       run.leaveOut(fault(sftp, source, what, why, "fetch it when nobody writes to it"));
-      return;
+      return true;
     }
     await finish(run, file, temporary, attributes);
+    if (start > 0 || (large && run.options.verify)) {
+      const there = await remoteHashOf(run, peer, source.path, size);
+      if (there !== undefined && there !== await hashFile(temporary)) return false;
+    }
     signal.throwIfAborted();
     await Deno.rename(temporary, target);
     inPlace = true;
     run.placed(source.relative, got);
+    return true;
   } catch (error) {
+    broken = signal.aborted || (error instanceof CopyError && error.code === "interrupted");
     throw localError(error, what, target);
   } finally {
     reads.end();
     file?.close();
-    if (file && !inPlace) await Deno.remove(temporary).catch(() => {});
+    // A part that may be gone on with stays.
+    const keeps = large && broken && got >= KEPT_BYTES;
+    if (file && !inPlace && !keeps) await Deno.remove(temporary).catch(() => {});
   }
 }
 
-/** Moves data in order; resolves with its bytes. What is appended meanwhile is not fetched: `size` is the end. */
-async function transfer(
+/** How much of a part that an earlier fetch has left is what the host has; 0 where there is none. */
+async function usablePart(
   run: CopyRun,
+  peer: CopyPeer,
+  sftp: SftpClient,
+  handle: SftpHandle,
+  source: RemoteEntry,
+  part: string,
+): Promise<number> {
+  const there = await Deno.lstat(part).catch(() => undefined);
+  // In a directory that others may write to, a file of that name could be theirs, or lead elsewhere.
+  const ours = there?.isFile && (there.uid === null || there.uid === Deno.uid());
+  if (!ours || there.size === 0 || there.size >= (source.attributes.size ?? 0)) return 0;
+  const [theirs, mine] = await Promise.all([
+    remoteHashOf(run, peer, source.path, there.size),
+    hashFile(part),
+  ]);
+  if (theirs !== undefined) return theirs === mine ? there.size : 0;
+  using file = await Deno.open(part);
+  const tail = new Uint8Array(Math.min(TAIL_BYTES, there.size));
+  await file.seek(there.size - tail.length, Deno.SeekMode.Start);
+  await readFully(file, tail);
+  return await endsWith(run, sftp, handle, there.size, tail) ? there.size : 0;
+}
+
+/** Moves data in order, from `start` on. What is appended meanwhile is not fetched: `size` is the end. */
+async function transfer(
   reads: ReadAhead,
   file: Deno.FsFile,
   size: number,
   chunkBytes: number,
-  path: string,
-): Promise<number> {
-  let got = 0;
+  start: number,
+  progress: (bytes: number) => void,
+): Promise<void> {
+  let got = start;
   const end = size === 0 ? MAX_UNSIZED_BYTES + 1 : size;
   for (;;) {
     if (reads.idle) await reads.ask(Math.min(chunkBytes, end - reads.asked));
@@ -107,8 +173,8 @@ async function transfer(
     for (let offset = 0; offset < data.length;) offset += await file.write(data.subarray(offset));
     chunk.release();
     got += data.length;
-    if (data.length > 0) run.progress(path, data.length);
-    if (chunk.ended || got >= end) return got;
+    progress(data.length);
+    if (chunk.ended || got >= end) return;
   }
 }
 
@@ -145,10 +211,11 @@ class ReadAhead {
   #round = { bytes: 0, count: 0, totalMs: 0 };
   #rttMs = Infinity;
   #widenedAt = 0;
-  /** Bytes asked for so far. */
-  asked = 0;
+  /** Where the next question begins. */
+  asked: number;
 
-  constructor(sftp: SftpClient, handle: SftpHandle, signal: AbortSignal) {
+  constructor(sftp: SftpClient, handle: SftpHandle, signal: AbortSignal, start = 0) {
+    this.asked = start;
     this.#sftp = sftp;
     this.#handle = handle;
     this.#signal = signal;
@@ -230,4 +297,8 @@ class ReadAhead {
 
 function fault(sftp: SftpClient, source: RemoteEntry, what: string, why: string, fix?: string): CopyError {
   return new CopyError("remote-failed", { what, where: `${sftp.where}:${shown(source.path)}`, why, fix });
+}
+
+function differs(sftp: SftpClient, source: RemoteEntry, what: string): CopyError {
+  return fault(sftp, source, what, "what has arrived differs from what the host has", "check the disk here");
 }
