@@ -93,7 +93,7 @@ export class Lanes {
     const rttMs = main.roundTripMs ?? 0;
     const handshakeMs = this.#handshakeMs ?? HANDSHAKE_MS + HANDSHAKE_ROUND_TRIPS * rttMs;
     const helping = [...this.#lanes].filter(({ purpose }) => purpose === "sessions").length;
-    return main.expectedWaitMs / (helping + 1) > 2 * handshakeMs;
+    return main.expectedWaitMs / (helping + 1) > 1.5 * handshakeMs;
   }
 
   /** Sends whoever waits to lanes that have room, first come first served. */
