@@ -5,6 +5,7 @@ import { KeeperWorld, until } from "../master/keeper_world.ts";
 import { alive } from "../support/processes.ts";
 import { publicTempDir } from "../support/public_files.ts";
 import type { Running } from "../support/run.ts";
+import { carpoolOnTerminal } from "./typing.ts";
 
 /** A command that leaves its pid and its child's behind, and would take five minutes. */
 const long = "echo $$ > shell.pid; sleep 300 & echo $! > child.pid; wait";
@@ -114,6 +115,30 @@ Deno.test("second Ctrl-C leaves at once, though the remote command has not ended
     assertEquals(state.end, undefined);
     assertEquals(state.steps.get("test")?.get("1")?.status, "started");
   });
+});
+
+Deno.test("Ctrl-C typed on a terminal ends the remote command, and the terminal is left as it was", async () => {
+  await using world = await KeeperWorld.make();
+  // The title of the step does not show what the command writes.
+  const step = `${long.replace("wait", 'echo beg""un; wait')}`;
+  await world.home.write(
+    "tasks/long.yaml",
+    `hosts: [test]
+steps:
+  - exec: '${step}'
+`,
+  );
+  const { output, code } = await carpoolOnTerminal(world, ["run", "long", "-F", world.configFile], [[
+    /now/,
+    "\x03",
+  ]]);
+  assertEquals(code, 130, output);
+  const pids = ["shell", "child"].map((name) =>
+    Number(Deno.readTextFileSync(join(world.sshd.home, `${name}.pid`)))
+  );
+  await until(() => alive(pids).length === 0);
+  // deno-lint-ignore no-control-regex -- the cursor is there again
+  assertEquals([...output.matchAll(/\x1b\[\?25([hl])/g)].at(-1)?.[1] ?? "h", "h");
 });
 
 /** Stands in for sudo: what it runs is in a session of its own, where no signal of ours reaches it. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { type JournalState, readJournal } from "../../lib/job/journal_record.ts";
 import { KeeperWorld, procText, until } from "../master/keeper_world.ts";
+import { carpoolOnTerminal } from "./typing.ts";
 
 /** 127.0.<block>.1 and on. */
 function addresses(count: number): string[] {
@@ -142,6 +143,31 @@ Deno.test("host whose runner was killed begins no further step, and tells what b
   const { code, stderr } = await world.run(["run", "--resume"], options);
   assertEquals(code, 0, stderr);
   assertEquals(marks(world).get("127.0.0.2"), { 1: 1, 2: 1, 3: 1 });
+});
+
+Deno.test("resume asks on a terminal whether steps that may have run are to run again", async () => {
+  await using world = await KeeperWorld.make({ hosts: ["127.0.0.2"] });
+  await marksDirectory(world);
+  const slow = `${mark(1)}; while ! test -e marks/go; do sleep 0.1; done`;
+  await world.home.write(
+    "tasks/mark.yaml",
+    `hosts: [127.0.0.2]\nsteps:\n  - exec: ${slow}\n  - exec: ${mark(2)}\n`,
+  );
+  {
+    const args = ["run", "mark", "--no-fuse", "-F", world.configFile];
+    await using running = world.start(args, { cwd: world.home.path });
+    await until(() => [...Deno.readDirSync(join(world.sshd.home, "marks"))].length > 0);
+    running.kill("SIGKILL");
+    await running.finished;
+  }
+  await Deno.writeTextFile(join(world.sshd.home, "marks", "go"), "");
+  const no = await carpoolOnTerminal(world, ["run", "--resume"], [[/Run them again\? \[y\/N\] $/, "n\n"]]);
+  assertStringIncludes(no.output, "127.0.0.2: 1 ");
+  assertEquals(no.code, 1, no.output);
+  const yes = await carpoolOnTerminal(world, ["run", "--resume"], [[/Run them again\? \[y\/N\] $/, "y\n"]]);
+  assertEquals(yes.code, 0, yes.output);
+  await Deno.remove(join(world.sshd.home, "marks", "go"));
+  assertEquals(marks(world).get("127.0.0.2"), { 1: 2, 2: 1 });
 });
 
 Deno.test("resume finds the task, its hosts and its options by itself, from another directory", async () => {
