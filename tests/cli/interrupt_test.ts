@@ -121,17 +121,9 @@ Deno.test("Ctrl-C typed on a terminal ends the remote command, and the terminal 
   await using world = await KeeperWorld.make();
   // The title of the step does not show what the command writes.
   const step = `${long.replace("wait", 'echo beg""un; wait')}`;
-  await world.home.write(
-    "tasks/long.yaml",
-    `hosts: [test]
-steps:
-  - exec: '${step}'
-`,
-  );
-  const { output, code } = await carpoolOnTerminal(world, ["run", "long", "-F", world.configFile], [[
-    /now/,
-    "\x03",
-  ]]);
+  await world.home.write("tasks/long.yaml", `hosts: [test]\nsteps:\n  - exec: '${step}'\n`);
+  const args = ["run", "long", "-F", world.configFile];
+  const { output, code } = await carpoolOnTerminal(world, args, [[/begun/, "\x03"]]);
   assertEquals(code, 130, output);
   const pids = ["shell", "child"].map((name) =>
     Number(Deno.readTextFileSync(join(world.sshd.home, `${name}.pid`)))
