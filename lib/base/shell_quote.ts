@@ -1,8 +1,9 @@
 /**
  * Quotes one word so that every common login shell (sh, bash, dash, zsh, ksh, fish, csh) reads it back unchanged.
  *
- * Words of harmless characters stay bare. Everything else goes between single quotes, except the two characters
- * that some shell reads inside them: `'` itself, and `\`, which fish interprets even there. A newline needs a
+ * Words of harmless characters stay bare. Everything else goes between single quotes, except the characters
+ * that some shell reads inside them: `'` itself, `\`, which fish interprets even there, and `!`, which csh takes for a
+ * command of its history, also where it has none. A newline needs a
  * backslash in csh and must not have one in the others: there is no spelling that all of them share, so such a
  * word is right in every shell but csh.
  *
@@ -16,7 +17,7 @@
  */
 export function shellQuote(word: string): string {
   if (/^[A-Za-z0-9_\-.,:\/@+]+$/.test(word)) return word;
-  return `'${word.replace(/['\\]/g, (c) => `'\\${c}'`)}'`;
+  return `'${word.replace(/['\\!]/g, (c) => `'\\${c}'`)}'`;
 }
 
 /** Quotes each word and joins them by spaces. */

@@ -1,7 +1,8 @@
 import { shellQuote } from "../base/shell_quote.ts";
 import { quotePath } from "../host/command_line.ts";
 
-// Shell text for `sh` on the host, whatever the account's login shell is. Its input is the content of a file.
+// Shell text for `sh` on the host, whatever the account's login shell is: all on one line, because csh has no quoted
+// newline. Its input is the content of a file.
 
 /** `sh` reads this text, in any login shell. */
 export function inSh(text: string): string {
@@ -22,7 +23,7 @@ export function scriptText(interpreter: string, args: readonly string[]): string
     "trap 'exit 143' TERM",
     'cat >"$f" || exit',
     `${words.join(" ")} </dev/null`,
-  ].join("\n");
+  ].join("; ");
 }
 
 /**
@@ -56,7 +57,7 @@ export function writeText(
     ...(owner === undefined ? [] : [`chown ${shellQuote(owner)} "$t" || exit`]),
     'if cmp -s "$t" "$d"; then w=unchanged; else w=changed; fi',
     'mv -f "$t" "$d" && echo "$w $d"',
-  ].join("\n");
+  ].join("; ");
 }
 
 /** Gives what was copied to an owner: the file or tree itself, also where it came into a directory under its own name. */
@@ -70,9 +71,7 @@ export function chownText(to: string, from: string, owner: string): string {
     `d=${quotePath(to.length > 1 ? to.replace(/\/+$/, "") : to)}`,
     ...inside,
     `chown -R ${shellQuote(owner)} "$d"`,
-  ].join(
-    "\n",
-  );
+  ].join("; ");
 }
 
 /** Succeeds when a TCP port answers; exits with 125 where the host has nothing to find that out with. */
@@ -87,5 +86,5 @@ export function portText(host: string, port: string): string {
     "if command -v perl >/dev/null 2>&1; then exec perl -MIO::Socket::INET -e " +
     '\'exit !IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => $ARGV[1], Timeout => 3)\' "$h" "$p"; fi',
     "exit 125",
-  ].join("\n");
+  ].join("; ");
 }
