@@ -44,15 +44,21 @@ export class LocalHost implements JobHost {
       stderr: "piped",
     }).spawn();
     let timedOut = false;
+    const end = () => {
+      try {
+        child.kill("SIGTERM");
+      } catch {
+        // It has ended by itself meanwhile.
+      }
+    };
     const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
       timedOut = true;
-      child.kill("SIGTERM");
+      end();
     }, options.timeoutMs);
-    const stop = () => child.kill("SIGTERM");
-    options.signal?.addEventListener("abort", stop, { once: true });
+    options.signal?.addEventListener("abort", end, { once: true });
     const status = child.status.then(({ code, success, signal }) => {
       clearTimeout(timer);
-      options.signal?.removeEventListener("abort", stop);
+      options.signal?.removeEventListener("abort", end);
       return signal === null
         ? { code, signal: null, success, outcome: "exited" as const, timedOut }
         : { code: null, signal: signal.slice(3), success, outcome: "signalled" as const, timedOut };
