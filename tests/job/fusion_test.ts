@@ -47,6 +47,10 @@ const last: StepDefinition[] = [
 /** The host's answers to both; `leader`: the account's shell dies of SIGTERM only where it leads its session. */
 async function edges(world: FusionWorld, { leader = false } = {}): Promise<void> {
   await same(world, { steps: plain });
+  // Too much for the exec string: the script goes on standard input.
+  await same(world, {
+    steps: [...plain, { exec: `: ${"x".repeat(90_000)}; echo long` }, { exec: "cat" }, { exec: "exit 7" }],
+  });
   for (const step of last) {
     if (leader && "exec" in step && step.exec === "kill -TERM $$") continue;
     await same(world, { steps: [{ exec: "echo before" }, step, { exec: "echo never" }] });

@@ -66,7 +66,13 @@ export class Fusion implements AsyncDisposable {
     if (!host.fuses || !(travellers.some(mustTravel) || pays(travellers.length, host.rttMs))) {
       return undefined;
     }
-    const parcel = packParcel(travellers, { retryDelayMs: this.#context.retryDelayMs });
+    let parcel: Parcel;
+    try {
+      parcel = packParcel(travellers, { retryDelayMs: this.#context.retryDelayMs });
+    } catch {
+      // A variable whose name is none: the step that has it says so when it is its turn.
+      return undefined;
+    }
     const ids = travellers.map(({ action }) => action.step);
     await this.#context.ledger?.starting(this.#context.host, ids, parcel.id);
     const end = await runParcel(parcel, host, this.#context);

@@ -175,7 +175,8 @@ class ParcelReader {
       case "bye":
         if (this.#last === "stopped" && this.#current) {
           // It was between two attempts when it was stopped.
-          this.results.push(await this.#current.end({ ...this.#attempt!, status: "interrupted" }));
+          const status = this.#context.signal.aborted ? "interrupted" : "failed";
+          this.results.push(await this.#current.end({ ...this.#attempt!, status }));
           this.#current = undefined;
         }
         this.#say(this.#last === "copy-refused" ? "copy-refused" : "done");
