@@ -1,10 +1,14 @@
 import { parseNotes, recoveryCommand, type StepNote } from "./fusion/recover.ts";
+import { remoteDirectory } from "./fusion/script.ts";
 import type { RunJournal } from "./journal.ts";
 import type { EndedRecord, JournalState, SentParcel } from "./journal_record.ts";
 import type { JobConnect, JobHost } from "./job_host.ts";
 
 /** Notes lie in /tmp, and what Carpool finds there from yesterday it tidies away. */
 const notesLastMs = 12 * 3_600_000;
+
+/** A step that is under way may end in this time, and then counts as what it was. */
+const patienceSeconds = 10;
 
 /** What asking hosts needs. */
 export interface AskOptions {
@@ -53,6 +57,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<readonly EndedRecord[]> {
   const upMs = await uptimeMs(host, signal);
+  await host.exec(waitingCommand(parcel.id), { signal });
   const { stdout } = await host.exec(recoveryCommand(parcel.id), { signal });
   const notes = parseNotes(stdout);
   if (notes === undefined) return [];
@@ -89,6 +94,13 @@ function recordOf(host: string, step: string, note: StepNote | undefined): Ended
       return { ...base, status: good ? "ok" : "failed", ...end };
     }
   }
+}
+
+/** Waits for the end of what runs the steps: without a runner it ends with the step that is under way. */
+function waitingCommand(id: string): string {
+  const alive = "kill -0 ${p#P } 2>/dev/null";
+  const wait = `while [ $n -lt ${patienceSeconds} ] && ${alive}; do sleep 1; n=$((n+1)); done`;
+  return `exec sh -c 'd=${remoteDirectory(id)}; n=0; [ -O $d ] && read -r p <$d/s && ${wait}'`;
 }
 
 /** How long the host has been up; undefined where it does not tell. */

@@ -145,6 +145,30 @@ Deno.test("host whose runner was killed begins no further step, and tells what b
   assertEquals(marks(world).get("127.0.0.2"), { 1: 1, 2: 1, 3: 1 });
 });
 
+Deno.test("resume waits a while for a step that is still under way", async () => {
+  await using world = await KeeperWorld.make({ hosts: ["127.0.0.2"] });
+  await marksDirectory(world);
+  const slow = `${mark(1)}; while ! test -e marks/go; do sleep 0.1; done; rm marks/go`;
+  await world.home.write(
+    "tasks/mark.yaml",
+    `hosts: [127.0.0.2]\nsteps:\n  - exec: ${slow}\n  - exec: ${mark(2)}\n`,
+  );
+  const options = { cwd: world.home.path };
+  {
+    await using running = world.start(["run", "mark", "-F", world.configFile], options);
+    await until(() => [...Deno.readDirSync(join(world.sshd.home, "marks"))].length > 0);
+    running.kill("SIGKILL");
+    await running.finished;
+  }
+  await using resuming = world.start(["run", "--resume"], options);
+  // Somebody waits for it on the host.
+  await until(() => world.sshd.processes().some((pid) => procText(pid, "cat cmdline").includes("-lt 10")));
+  await Deno.writeTextFile(join(world.sshd.home, "marks", "go"), "");
+  const { code, stderr } = await resuming.finished;
+  assertEquals(code, 0, stderr);
+  assertEquals(marks(world).get("127.0.0.2"), { 1: 1, 2: 1 });
+});
+
 Deno.test("resume asks on a terminal whether steps that may have run are to run again", async () => {
   await using world = await KeeperWorld.make({ hosts: ["127.0.0.2"] });
   await marksDirectory(world);
