@@ -48,7 +48,11 @@ export async function createFile(sftp: SftpClient, path: string, options?: SendO
 }
 
 /** Opens a file that is there for writing; nothing of it is cut off. */
-export async function openToWrite(sftp: SftpClient, path: string, options?: SendOptions): Promise<SftpHandle> {
+export async function openToWrite(
+  sftp: SftpClient,
+  path: string,
+  options?: SendOptions,
+): Promise<SftpHandle> {
   const sent = sftp.send((id) => encodeOpen(id, path, FXF.WRITE | FXF.READ, {}), options);
   return { id: (await sftp.ask(sent, "handle", "Cannot write a remote file", shown(path))).handle, path };
 }
