@@ -8,13 +8,27 @@ import { version } from "./version.ts";
  * `--report FILE.html`. The file is begun beside its final name before anything is contacted, so that a path that cannot be
  * written is known at once, and takes its name when it is whole.
  */
-export async function reportFile(command: string, path: string): Promise<Reporter> {
+export function reportFile(command: string, path: string): Reporter {
   if (!/\.html?$/i.test(path)) {
     throw usage(command, `--report ${path}`, "the report is an HTML page", "name it FILE.html");
   }
   const part = `${path}.part-${Deno.pid}`;
+  writing(path, () => Deno.writeTextFileSync(part, "", { mode: 0o600 }));
+  return htmlReport({
+    version,
+    save(page) {
+      writing(path, () => {
+        Deno.writeTextFileSync(part, page);
+        Deno.renameSync(part, path);
+      });
+    },
+    discard: () => Deno.removeSync(part),
+  });
+}
+
+function writing(path: string, write: () => void): void {
   try {
-    await Deno.writeTextFile(part, "", { mode: 0o600 });
+    write();
   } catch (cause) {
     throw new UsageError({
       what: "Cannot write the report",
@@ -24,12 +38,4 @@ export async function reportFile(command: string, path: string): Promise<Reporte
       cause,
     });
   }
-  return htmlReport({
-    version,
-    save(page) {
-      Deno.writeTextFileSync(part, page);
-      Deno.renameSync(part, path);
-    },
-    discard: () => Deno.removeSync(part),
-  });
 }

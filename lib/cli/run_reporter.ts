@@ -28,11 +28,13 @@ export async function runReporter(
 ): Promise<RunReporter> {
   const output = runOutputOf(command, line);
   const file = line.text("report");
-  const reporters = [await shownBy(output, { style, verbose: line.flag("verbose") })];
+  const reporters: Reporter[] = [];
   if (file !== undefined) {
     const { reportFile } = await import("./report_file.ts");
-    reporters.push(await reportFile(command, file));
+    reporters.push(reportFile(command, file));
   }
+  // Last: it may take the terminal, and what fails before that has nothing to give back.
+  reporters.push(await shownBy(output, { style, verbose: line.flag("verbose") }));
   return new RunReporter(together(reporters));
 }
 

@@ -116,6 +116,12 @@ Deno.test("--output lines and a dumb terminal have no live view", async () => {
   }
 });
 
+Deno.test("live view takes nothing of the terminal when a report cannot be written", async () => {
+  const shown = await onTerminal(["whole", "--report", "/nowhere/x.html"]);
+  assertEquals([shown.cursor, shown.status], [undefined, "1"], shown.output);
+  assertStringIncludes(shown.output, "Cannot write the report");
+});
+
 Deno.test("a report is written also when the program exits in the middle", async () => {
   const file = await Deno.makeTempFile({ suffix: ".html" });
   try {
