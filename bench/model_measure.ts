@@ -45,15 +45,16 @@ export interface ModelLine {
 const PIPELINED = new Set(["copy-tree", "fetch-tree"]);
 const PIPELINED_LOCAL_AT_MS = 25;
 
-/** A count is an upper bound: the least of so many. */
-const COUNTS = 4;
+/** A count is an upper bound: the least of so many, and of all that is measured over links that are as long as this. */
+const COUNTS = 3;
+const COUNTED_FROM_MS = 100;
 
 /** Measured and no line of their own: `exec-10` is ten times `exec-keeper`. */
 const LEFT_OUT = new Set(["exec-10"]);
 
 /** What is over so soon is done so often in a round: a moment's disturbance would be all of it. */
 const SHORT_MS = 250;
-const SHORT_TIMES = 4;
+const SHORT_TIMES = 3;
 
 export interface ModelOptions {
   readonly rounds: number;
@@ -116,8 +117,15 @@ export async function measureModel(world: CountedWorld, options: ModelOptions): 
         await attempt(operation.id, async () => {
           const place = { world, rttMs, own, shared };
           const key = `${operation.id} ${rttMs}`;
-          const took = [await time(operation, place)];
-          while (took.length < SHORT_TIMES && took[0] < SHORT_MS) took.push(await time(operation, place));
+          const took: number[] = [];
+          do {
+            const { ms, counters } = await time(operation, place);
+            took.push(ms);
+            const least = counted.get(operation.id)!;
+            if (rttMs >= COUNTED_FROM_MS && counters.roundTrips < least.roundTrips) {
+              counted.set(operation.id, counters);
+            }
+          } while (took.length < SHORT_TIMES && took[0] < SHORT_MS);
           if (round > 0) times.set(key, [...times.get(key) ?? [], Math.min(...took)]);
         });
       }
@@ -159,15 +167,20 @@ function stallOf(id: string, localOf: (id: string) => number): number {
   return Number.isFinite(stall) ? Math.max(0, stall) : 0;
 }
 
-async function time(operation: Operation, place: Parameters<Operation["prepare"]>[0]): Promise<number> {
+async function time(
+  operation: Operation,
+  place: Parameters<Operation["prepare"]>[0],
+): Promise<{ ms: number; counters: LinkCounters }> {
   const work = await operation.prepare(place);
   // A close that is still under way is not this operation's.
   await new Promise((resolve) => setTimeout(resolve, place.rttMs + 10));
+  using meter = place.world.link(place.rttMs).mark();
   const startedAt = performance.now();
   const held = await work();
   const ms = performance.now() - startedAt;
+  const counters = meter.counters();
   await release(held);
-  return ms;
+  return { ms, counters };
 }
 
 /** The link's round trip as a ping-pong finds it. */
