@@ -101,7 +101,9 @@ export function evaluate(source: string, scope: Scope): unknown {
       if (parsed.size >= 4096) parsed.clear();
       parsed.set(key, run);
     }
-    const values = Object.fromEntries(names.map((name) => [name, toCel(scope[name])]));
+    // Converting what the expression does not name would cost more than evaluating it: `hosts` may be a thousand.
+    const named = names.filter((name) => source.includes(name));
+    const values = Object.fromEntries(named.map((name) => [name, toCel(scope[name])]));
     return fromCel(run(values));
   } catch (error) {
     throw explain(source, error, names);

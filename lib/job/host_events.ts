@@ -122,7 +122,8 @@ export class HostEvents {
       if (action.secret) { for (const line of value.lines) this.#redactor.add(line); }
       this.#scope.set(action.register, value);
       // A journal is read by people: nothing secret goes there.
-      const shown = !action.secret && [value.stdout, value.stderr].every((text) => this.#redactor.text(text) === text);
+      const shown = !action.secret &&
+        [value.stdout, value.stderr].every((text) => this.#redactor.text(text) === text);
       if (shown) this.#registered(event.step, value);
     }
     const ignored = action?.ignoreErrors && (event.status === "failed" || event.status === "unknown");

@@ -43,6 +43,30 @@ Deno.test("an expression sees variables, results and their parts", () => {
   for (const [source, value] of cases) assertEquals(evaluate(source, scope), value, source);
 });
 
+Deno.test("what the reference page says of the language holds", () => {
+  const cases: readonly [string, unknown][] = [
+    ["'text' + \"more\"", "textmore"],
+    ["['a'] + ['b']", ["a", "b"]],
+    ["7 / 2", 3],
+    ["7 % 2", 1],
+    ["2.5 * 2.0", 5],
+    ["int('3') + 1", 4],
+    ["double('2.5')", 2.5],
+    ["'abc'.contains('b') && 'abc'.startsWith('a') && 'abc'.endsWith('c') && 'abc'.matches('^a.c$')", true],
+    ["'a,b'.split(',')", ["a", "b"]],
+    ["' A b '.trim().lowerAscii()", "a b"],
+    ["size('abc')", 3],
+    ["[1, 2, 3].exists(i, i > 2) && ![1, 2, 3].all(i, i > 2)", true],
+    ["[1, 2, 3].filter(i, i > 1).map(i, i * 2)", [4, 6]],
+    ["['a', 'b'].join('-')", "a-b"],
+    ["{'key': 1}['key'] + {'key': 1}.key", 2],
+    ["has(m.key) && !has(m.other) && 'key' in m", true],
+    ["{'a': 1}.?b.orValue(5)", 5],
+    ["null == null ? 1 : 2", 1],
+  ];
+  for (const [source, value] of cases) assertEquals(evaluate(source, { m: { key: 1 } }), value, source);
+});
+
 Deno.test("an expression that names what is not there gets the nearest name", () => {
   const error = assertThrows(() => evaluate("prot + 1", scope), ExpressionProblem);
   assertEquals(error.fix, 'did you mean "port"?');
