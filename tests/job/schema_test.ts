@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { z } from "../../lib/deps/zod.ts";
+import { z } from "../../lib/deps/zod.ts";
+import { parseDocument } from "../../lib/deps/yaml.ts";
 import { loadJob } from "../../lib/job/load.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
 import type { StepDefinition } from "../../lib/job/step_definition.ts";
@@ -26,6 +27,29 @@ Deno.test("the example of the page is a task file", async () => {
     assertEquals(job.steps.map((step) => step.kind), ["exec", "copy", "template", "exec", "wait"]);
   } finally {
     await Deno.remove(file);
+  }
+});
+
+Deno.test("the JSON Schema takes the tasks that come with carpool, and finds what the schema finds", async () => {
+  const editor = z.fromJSONSchema(
+    JSON.parse(await Deno.readTextFile(join(root, "docs/task-file.schema.json"))),
+  );
+  for await (const { name } of Deno.readDir(join(root, "tasks"))) {
+    const content = parseDocument(await Deno.readTextFile(join(root, "tasks", name))).toJS();
+    assertEquals([name, editor.safeParse(content).success], [name, true]);
+  }
+  const wrong: readonly unknown[] = [
+    { stpes: [] },
+    { steps: [{ exec: "x", tiemout: 1 }] },
+    { steps: [{ exec: "x", retries: 1.5 }] },
+    { steps: [{ copy: "x" }] },
+    { steps: [{ parallel: [{ confirm: "x" }] }] },
+    { steps: [{ exec: "x", onFailure: [{ prompt: "x", register: "y" }] }] },
+    { steps: [{ exec: "x" }], strategy: { order: "other" } },
+    { steps: [{ exec: "x" }], vars: { a: { vlaue: 1 } } },
+  ];
+  for (const content of wrong) {
+    assertEquals(editor.safeParse(content).success, false, JSON.stringify(content));
   }
 });
 

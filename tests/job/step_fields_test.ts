@@ -3,6 +3,7 @@ import { CarpoolError, UsageError } from "../../lib/base/errors.ts";
 import { noPrompter } from "../../lib/target/prompter.ts";
 import { type FakeAnswer, type FakeCall, FakeHost } from "./fake_host.ts";
 import { answering, runJobOn, type Told } from "./run_job_here.ts";
+import type { StepLedger } from "../../lib/job/resume.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
 
 type Options = NonNullable<Parameters<typeof runJobOn>[2]>;
@@ -396,4 +397,29 @@ Deno.test("exec can be a function in TypeScript, which sees what was registered"
     ],
   }, () => ({ stdout: "me\n" }));
   assertEquals(calls(told), ["who", "hello me 2"]);
+});
+
+Deno.test("a journal is given what steps registered, but nothing with a secret in it", async () => {
+  const kept: [string, unknown][] = [];
+  const ledger: StepLedger = {
+    settled: () => undefined,
+    starting: () => Promise.resolve(),
+    registered: (_host, step, value) => void kept.push([step, value]),
+    handedBack: () => {},
+    note: () => Promise.resolve(),
+  };
+  await run(
+    {
+      vars: { token: { value: "hunter2", secret: true } },
+      steps: [
+        { exec: "one", register: "a" },
+        { exec: "leak", register: "b" },
+        { exec: "hidden", register: "c", secret: true },
+      ],
+    },
+    ({ command }) => ({ stdout: command === "leak" ? "hunter2\n" : "fine\n" }),
+    { ledger },
+  );
+  assertEquals(kept.map(([step]) => step), ["1"]);
+  assertEquals((kept[0]![1] as { stdout: string }).stdout, "fine");
 });
