@@ -5,7 +5,7 @@ import { parseDocument } from "../../lib/deps/yaml.ts";
 import { loadJob } from "../../lib/job/load.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
 import type { StepDefinition } from "../../lib/job/step_definition.ts";
-import { jobSchema, stepSchemas } from "../../lib/job/schema.ts";
+import type { jobSchema, stepSchemas } from "../../lib/job/schema.ts";
 import { type JsonSchema, taskFileJsonSchema } from "../../lib/job/schema_json.ts";
 import { madeDocs } from "../support/write_docs.ts";
 
