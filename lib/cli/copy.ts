@@ -7,6 +7,7 @@ import { connectWith } from "../job/run_job.ts";
 import { helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
+import { updateHelp, updateOf, updateSpecs, withCopyOptions } from "./copy_update.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
 import { Interrupts } from "./terminal.ts";
@@ -17,9 +18,11 @@ carpool copy [options] <src…> <dst>: copy files and trees to or from hosts
 
 One side is host:path, the other a local path; trees are copied as they are, with modes and symlinks.
 The host may be a group or a range: then every host gets the files, all at once; files from several
-hosts need {host} in the local path. Half a file is never left under its real name.
+hosts need {host} in the local path. Half a file is never left under its real name. Files that are there
+already, unchanged, are skipped; a large one that was interrupted goes on where it was.
 
   --parallel N           hosts worked on at once; default 32
+${updateHelp}
 ${hostOptionHelp}
 ${reportHelp}
 
@@ -33,6 +36,7 @@ Examples:
 
 const specs: readonly OptionSpec[] = [
   { name: "parallel", kind: "text" },
+  ...updateSpecs,
   ...hostOptionSpecs,
   ...reportSpecs,
   ...targetOptionSpecs,
@@ -46,6 +50,7 @@ export async function copy(args: readonly string[]): Promise<number> {
     write(help, "stdout");
     return exitStatus.ok;
   }
+  const update = updateOf(line);
   const places = [...line.words, ...line.rest].map(parsePlace);
   const to = places.pop();
   if (!to || places.length === 0) {
@@ -86,8 +91,9 @@ export async function copy(args: readonly string[]): Promise<number> {
   }
   using reporter = await runReporter("copy", line, "exec");
   using interrupts = new Interrupts();
+  const connect = connectWith(targetOptionsOf("copy", line), new Map(planned.map((one) => [one.host, one])));
   const run = runPlan({ job: "copy", file: undefined, strategy, hosts: planned }, {
-    connect: connectWith(targetOptionsOf("copy", line), new Map(planned.map((one) => [one.host, one]))),
+    connect: withCopyOptions(connect, update),
     signal: interrupts.signal,
   });
   for await (const event of run) reporter.event(event);

@@ -62,9 +62,9 @@ async function receive(
   const { signal } = run;
   const large = (source.attributes.size ?? 0) >= LARGE_BYTES;
   const { size: listed, mtime } = source.attributes;
-  let temporary = large && !anew
-    ? partBeside(target, sftp.where, source.path, listed, mtime)
-    : temporaryBeside(target);
+  // The part has this name only while nobody works on it: of two fetches of one file, one goes on with it.
+  const part = large && !anew ? partBeside(target, sftp.where, source.path, listed, mtime) : undefined;
+  const temporary = temporaryBeside(target);
   const looking = fstat(sftp, handle, { signal });
   looking.catch(() => {}); // seen below, after the first READ is on its way
   let reads = new ReadAhead(sftp, handle, signal);
@@ -72,6 +72,7 @@ async function receive(
   let inPlace = false;
   let got = 0;
   let broken = false;
+  let claimed = false;
   try {
     await reads.ask(Math.min(sftp.readBytes, source.attributes.size || UNSIZED_READ_BYTES));
     const attributes = await looking;
@@ -81,17 +82,16 @@ async function receive(
     }
     const size = attributes.size ?? 0;
     const same = size === listed && attributes.mtime === mtime;
-    const start = large && same && !anew ? await usablePart(run, peer, sftp, handle, source, temporary) : 0;
+    claimed = part !== undefined && same && await claim(part, temporary);
+    const start = claimed ? await usableBytes(run, peer, sftp, handle, source, temporary) : 0;
     if (start > 0) {
       reads.end();
       reads = new ReadAhead(sftp, handle, signal, start);
-      // Not cut short: somebody else may be going on with it, and writes the same bytes.
       file = await Deno.open(temporary, { write: true });
       await file.seek(start, Deno.SeekMode.Start);
       got = start;
       run.resumed(source.relative, start);
     } else {
-      if (await Deno.lstat(temporary).then(() => true, () => false)) temporary = temporaryBeside(target);
       file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
     }
     const progress = (bytes: number) => {
@@ -123,13 +123,23 @@ async function receive(
     reads.end();
     file?.close();
     // A part that may be gone on with stays.
-    const keeps = large && broken && got >= KEPT_BYTES;
-    if (file && !inPlace && !keeps) await Deno.remove(temporary).catch(() => {});
+    if ((file || claimed) && !inPlace) {
+      const keeps = part !== undefined && broken && (!file || got >= KEPT_BYTES);
+      await (keeps ? Deno.rename(temporary, part) : Deno.remove(temporary)).catch(() => {});
+    }
   }
 }
 
-/** How much of a part that an earlier fetch has left is what the host has; 0 where there is none. */
-async function usablePart(
+/** Takes a part that an earlier fetch has left; whether there was one. */
+async function claim(part: string, temporary: string): Promise<boolean> {
+  const there = await Deno.lstat(part).catch(() => undefined);
+  // In a directory that others may write to, a file of that name could be theirs, or lead elsewhere.
+  const ours = there?.isFile && (there.uid === null || there.uid === Deno.uid());
+  return ours === true && await Deno.rename(part, temporary).then(() => true, () => false);
+}
+
+/** How much of a part is what the host has; 0 when it is not, and then the part is gone. */
+async function usableBytes(
   run: CopyRun,
   peer: CopyPeer,
   sftp: SftpClient,
@@ -137,20 +147,18 @@ async function usablePart(
   source: RemoteEntry,
   part: string,
 ): Promise<number> {
-  const there = await Deno.lstat(part).catch(() => undefined);
-  // In a directory that others may write to, a file of that name could be theirs, or lead elsewhere.
-  const ours = there?.isFile && (there.uid === null || there.uid === Deno.uid());
-  if (!ours || there.size === 0 || there.size >= (source.attributes.size ?? 0)) return 0;
-  const [theirs, mine] = await Promise.all([
-    remoteHashOf(run, peer, source.path, there.size),
-    hashFile(part),
-  ]);
-  if (theirs !== undefined) return theirs === mine ? there.size : 0;
   using file = await Deno.open(part);
-  const tail = new Uint8Array(Math.min(TAIL_BYTES, there.size));
-  await file.seek(there.size - tail.length, Deno.SeekMode.Start);
-  await readFully(file, tail);
-  return await endsWith(run, sftp, handle, there.size, tail) ? there.size : 0;
+  const { size } = await file.stat();
+  let good = size > 0 && size < (source.attributes.size ?? 0);
+  if (good) {
+    const [theirs, mine] = await Promise.all([remoteHashOf(run, peer, source.path, size), hashFile(part)]);
+    const tail = new Uint8Array(Math.min(TAIL_BYTES, size));
+    await file.seek(size - tail.length, Deno.SeekMode.Start);
+    await readFully(file, tail);
+    good = theirs === undefined ? await endsWith(run, sftp, handle, size, tail) : theirs === mine;
+  }
+  if (!good) await Deno.remove(part);
+  return good ? size : 0;
 }
 
 /** Moves data in order, from `start` on. What is appended meanwhile is not fetched: `size` is the end. */
