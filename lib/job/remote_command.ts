@@ -52,16 +52,31 @@ export async function runCommand(
   };
   const abort = () => void sayStop().finally(() => ending.abort(signal.reason));
   signal.addEventListener("abort", abort, { once: true });
-  const timer = told && timeoutMs !== undefined ? setTimeout(() => void sayStop(), timeoutMs) : undefined;
+  // Behind sudo the clock is ours: whoever types a password must not run out of the step's time.
+  let over = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const clock = {
+    stop: () => clearTimeout(timer),
+    start: () => {
+      clearTimeout(timer);
+      if (gate === undefined || timeoutMs === undefined) return;
+      timer = setTimeout(() => {
+        over = true;
+        void sayStop().finally(() => ending.abort(new DOMException("timed out", "TimeoutError")));
+      }, timeoutMs);
+    },
+  };
   try {
-    const options = { timeoutMs, signal: ending.signal };
+    const options = { signal: ending.signal };
     const process = user && marks
       ? await host.spawn(asUser(user, { ...remote, readsInput: input !== undefined }, marks), options)
-      : await host.spawn(remote.command, { env, cwd, ...options });
+      : await host.spawn(remote.command, { env, cwd, timeoutMs, ...options });
     feeding = new Input(process);
-    return await listen(host, remote, step, context, { process, feeding, gate });
+    clock.start();
+    const attempt = await listen(host, remote, step, context, { process, feeding, gate, clock });
+    return over && attempt.status === "failed" ? { ...attempt, timedOut: true } : attempt;
   } finally {
-    clearTimeout(timer);
+    clock.stop();
     signal.removeEventListener("abort", abort);
   }
 }
@@ -71,6 +86,8 @@ interface Started {
   readonly process: JobProcess;
   readonly feeding: Input;
   readonly gate: UserGate | undefined;
+  /** Of the step's timeout. */
+  readonly clock: { stop(): void; start(): void };
 }
 
 async function listen(
@@ -78,7 +95,7 @@ async function listen(
   { user, input, ...remote }: RemoteCommand,
   step: string,
   context: CommandContext,
-  { process, feeding, gate }: Started,
+  { process, feeding, gate, clock }: Started,
 ): Promise<Attempt> {
   const { signal, emit } = context;
   // A command that reads its input must see its end, not wait for us. Behind sudo, the password comes first.
@@ -101,7 +118,9 @@ async function listen(
     }
     if (act === "send-password") {
       try {
+        clock.stop();
         const password = await context.questions?.password(user!, signal);
+        clock.start();
         void feeding.send(encoder.encode(`${password ?? ""}\n`));
       } catch (error) {
         refused = error;

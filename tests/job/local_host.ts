@@ -39,6 +39,8 @@ export class LocalHost implements JobHost {
     const child = new Deno.Command("sh", {
       args: ["-c", line],
       env: { SHELL: "/bin/sh", ...this.#env },
+      // A session of its own, as sshd gives each command: one that ends its group must not end the tests.
+      detached: true,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -351,3 +351,23 @@ Deno.test("output of a command never passes for a question of sudo", async () =>
     assertEquals(told.output["1"], "Password: \n[carpool x password]\n");
   });
 });
+
+Deno.test("whoever types a password does not run out of the step's time, and the step does", async () => {
+  await withAccounts(async (run) => {
+    const typed = Promise.withResolvers<string>();
+    const slow = { ...answering(), secret: () => typed.promise };
+    const told = await run({
+      steps: [
+        { exec: "echo in time", user: "root", timeout: "500ms" },
+        { exec: "sleep 60", user: "root", timeout: "300ms" },
+      ],
+    }, {
+      prompter: slow,
+      onEvent: (event) =>
+        event.type === "step-start" && event.step === "1" && setTimeout(() => typed.resolve("hunter2"), 900),
+    });
+    assertEquals(told.output["1"], "in time\n", told.text);
+    const ended = told.events.find((event) => event.type === "step-end" && event.step === "2");
+    assertEquals(ended?.type === "step-end" && [ended.status, ended.timedOut], ["failed", true], told.text);
+  });
+});
