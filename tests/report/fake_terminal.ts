@@ -9,7 +9,7 @@ interface Row {
 }
 
 const sequence = new RegExp(
-  ["\\x1b\\[(\\??[0-9;]*)([A-Za-z])", "\\r", "\\n", "\\P{M}\\p{M}*"].join("|"),
+  ["\\x1b\\[(\\??[0-9;]*)([A-Za-z])", "\\r", "\\n", "\\P{M}\\p{M}*", "\\p{M}+"].join("|"),
   "gsuy",
 );
 
@@ -130,10 +130,12 @@ export class FakeTerminal implements Terminal {
   }
 
   #put(letter: string): void {
-    if (letter === "\t") {
+    if (letter.startsWith("\t")) {
       this.#column = Math.min(this.columns - 1, this.#column - this.#column % 8 + 8);
       return;
     }
+    // A mark behind nothing, or behind a change of colour, takes no column of its own.
+    if (/^\p{M}/u.test(letter)) return;
     const code = letter.codePointAt(0)!;
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) throw new Error(`a control character: ${code}`);
     if (this.#column >= this.columns) {
