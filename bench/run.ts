@@ -138,7 +138,7 @@ async function runAll(wanted: readonly Wanted[], args: readonly string[], quick:
   const { version: ssh, serverVersionNumber } = await openssh();
   const directory = new URL("results/", import.meta.url);
   const results = new ResultFile(
-    directory.pathname,
+    directory.pathname.replace(/\/$/, ""),
     `${startedAt.slice(0, 19).replace(/:/g, "-")}${quick ? "-quick" : ""}`,
   );
   const own = { carpool: version, ssh, sshd: serverVersionNumber.join("."), ssh2: await pinnedSsh2() };

@@ -133,7 +133,7 @@ export class World implements AsyncDisposable {
       env: this.env,
       clearEnv: true,
       cwd: this.home.path,
-      deadlineMs: 300_000,
+      deadlineMs: 150_000,
       ...options,
     });
     if (result.success) return result;
