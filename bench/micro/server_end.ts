@@ -29,9 +29,10 @@ function answer(link: Link, payload: Uint8Array, onExec: OnExec): void {
       }),
     );
   } else if (payload[0] === m.MSG.CHANNEL_REQUEST) {
-    const { recipient } = m.decodeChannelRequest(payload);
-    link.send(m.encodeChannelReply(recipient, true));
-    onExec(link, recipient);
+    const { recipient, type, wantReply } = m.decodeChannelRequest(payload);
+    // What is asked while data flows (how long a round trip takes) is refused, as sshd does.
+    if (wantReply) link.send(m.encodeChannelReply(recipient, type === "exec"));
+    if (type === "exec") onExec(link, recipient);
   }
 }
 
