@@ -138,6 +138,8 @@ export class CopyChannels {
       }).catch((error) => this.#fail(error));
       answers.push(answer);
     }
+    // Nobody is to wait for a session that has nothing left to do.
+    this.#allGiven.abort();
     await Promise.all(answers);
   }
 
@@ -179,9 +181,10 @@ export class CopyChannels {
     );
     if (wanted <= this.#channels) return;
     this.#growing = true;
+    const signal = AbortSignal.any([this.#run.signal, this.#allGiven.signal]);
     const opened = Array.from({ length: wanted - this.#channels }, async (_, more) => {
-      const sftp = await this.#peer.client(this.#channels + more, this.#run.signal);
-      return { sftp, handle: await openToWrite(sftp, this.#remote, { signal: this.#run.signal }) };
+      const sftp = await this.#peer.client(this.#channels + more, signal);
+      return { sftp, handle: await openToWrite(sftp, this.#remote, { signal }) };
     });
     const working = Promise.allSettled(opened).then((ends) => {
       for (const end of ends) {
@@ -197,6 +200,8 @@ export class CopyChannels {
   }
 
   #refused = false;
+  /** Aborted when there is nothing left for a further channel. */
+  readonly #allGiven = new AbortController();
 
   #startFurther(sftp: SftpClient, handle: SftpHandle): void {
     this.#channels++;

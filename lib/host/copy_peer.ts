@@ -1,7 +1,11 @@
+import type { Session } from "../channel/session.ts";
 import { CopyShell } from "./copy_shell.ts";
 import type { SessionSource } from "./session_source.ts";
 import { SftpClient } from "./sftp_client.ts";
 import { openSftp } from "./sftp_session.ts";
+
+/** How long a copy waits for a session beside the one that it has. */
+const BESIDE_MS = 5_000;
 
 /** Sources whose accounts run no shell that we can use: not asked again. */
 const withoutShell = new WeakSet<SessionSource>();
@@ -35,10 +39,15 @@ export class CopyPeer implements AsyncDisposable {
     return this.#source !== undefined && !withoutShell.has(this.#source);
   }
 
-  /** Runs a script of ours; see {@linkcode CopyShell}. Undefined where the account has only SFTP, or no usable shell. */
+  /**
+   * Runs a script of ours; see {@linkcode CopyShell}. Undefined where the account has only SFTP, or no usable shell, or
+   * where all sessions are taken while this copy has one.
+   */
   async shell(script: string, words: readonly string[], signal: AbortSignal): Promise<CopyShell | undefined> {
     if (!this.hasShell) return undefined;
-    const shell = await CopyShell.start(await this.#source!.open(signal), script, words, signal);
+    const session = await this.#openBeside(signal);
+    if (session === undefined) return undefined;
+    const shell = await CopyShell.start(session, script, words, signal);
     if ("sftp" in shell) {
       withoutShell.add(this.#source!);
       if (shell.sftp) this.#clients.push(Promise.resolve(shell.sftp));
@@ -47,6 +56,22 @@ export class CopyPeer implements AsyncDisposable {
     this.#shells.add(shell);
     shell.ended.then(() => this.#shells.delete(shell));
     return shell;
+  }
+
+  /**
+   * A session. Whoever holds one already does not wait long for another: of several copies that do so, none might ever
+   * get it.
+   */
+  async #openBeside(signal: AbortSignal): Promise<Session | undefined> {
+    if (this.#shells.size === 0 && this.#clients.length === 0) return await this.#source!.open(signal);
+    const deadline = AbortSignal.timeout(BESIDE_MS);
+    try {
+      return await this.#source!.open(AbortSignal.any([signal, deadline]));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (deadline.aborted) return undefined;
+      throw error;
+    }
   }
 
   /** The first SFTP client; opened when it is first asked for. */
@@ -60,7 +85,10 @@ export class CopyPeer implements AsyncDisposable {
     const opening = this.#clients[index] ??= (async () => {
       return await openSftp(await this.#source!.open(signal), signal);
     })();
-    opening.catch(() => {}); // the caller's to see
+    opening.catch(() => {
+      // The caller's to see; the next one may have better luck.
+      if (this.#clients[index] === opening) delete this.#clients[index];
+    });
     return opening;
   }
 

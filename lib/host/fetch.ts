@@ -216,6 +216,8 @@ async function fetchTree(
     if (there && !there.isDirectory) throw inTheWay(local, "a file is there");
     const inside = !namesContents(source.path) && (there !== undefined || local.endsWith("/"));
     const offered = offer && offeredTree(run, peer, source.path, offer);
+    // No copy waits for a session while it holds one that it does not need.
+    if (!offered) await offer?.shell.stop();
     const listed = offered ? undefined : await listRemoteTree(run, await peer.sftp(run.signal), source);
     const tree = offered ?? listed!;
     run.totalBytes = tree.totalBytes;
@@ -231,6 +233,7 @@ async function fetchTree(
       : listed!.symlinks;
     const rest = files.filter(({ relative }) => !run.isDone(relative));
     if (rest.length > 0) {
+      await offer?.shell.stop();
       const data = await peer.sftp(run.signal);
       await run.each(rest, data.openFiles, (file) => fetchFile(run, peer, data, file, at(file)));
     }
@@ -306,6 +309,7 @@ async function fetchStreams(
       await shell.stop();
     }
   });
+  if (unread.size > 0) await offer.shell.stop();
   if (unread.size > 0) symlinks.push(...await readLinks(run, await peer.sftp(run.signal), [...unread]));
   return symlinks;
 }
