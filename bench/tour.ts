@@ -41,13 +41,14 @@ export const TOUR: Readonly<Record<string, readonly TourStop[]>> = {
     stop("large-push-far", 2, 60, true),
     stop("during-bulk-narrow", 3, 50, true),
     stop("during-bulk-push-narrow", 2, 45, true),
+    stop("during-bulk", 2, 20, true),
     stop("fleet-bulk", 3, 50),
   ],
   fleets: [
     stop("fleet-100-hosts", 3, 55),
     stop("fleet-200-hosts", 1, 350, true),
     stop("fleet-1000-hosts", 1, 150, true),
-    stop("fleet-50", 1, 100, true),
+    stop("fleet-50", 1, 80, true),
   ],
   rest: [
     stop("start-up", 5, 15),
