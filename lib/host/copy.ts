@@ -22,7 +22,8 @@ const WHAT = "Cannot copy to the host";
 const AT_ONCE = 256;
 
 /**
- * Copies a local file or directory to a host over SFTP.
+ * Copies a local file or directory to a host: as tar streams where the host has a POSIX shell and tar, in two round
+ * trips for all that fits one (16 MiB), and over SFTP where it has not, and for files larger than 4 MiB.
  *
  * Where it goes (`remote` may begin with `~/`, and is under the remote home unless it begins with `/`):
  *
@@ -37,9 +38,13 @@ const AT_ONCE = 256;
  * One missing directory, the last of `remote`, is made; its parents must be there. Existing files are replaced,
  * files that only the host has stay.
  *
- * - A file arrives under a temporary name beside its own (`.name.carpool-…`, mode 0600) and takes its place, with its
- *   mode, its time and its contents on the disk, by a rename. A break leaves the old file whole. A symlink in its
- *   place is replaced, not followed.
+ * - Files that are there already, unchanged, are skipped: see {@linkcode CopyOptions.update}.
+ * - A file arrives under a temporary name (`.name.carpool-…` beside its own, mode 0600; a stream in a directory
+ *   `.carpool-…` at the top, mode 0700) and takes its place by a rename. A break leaves the old file whole. A symlink in
+ *   its place is replaced, not followed. What SFTP has moved is on the disk by then; a stream leaves that to the host.
+ * - A file of 16 MiB or more goes over several channels where the server's window is the limit, and an interrupted one
+ *   goes on where it was, once what is there has been compared.
+ * - What copies have left whose host died is removed by the next one to that directory, after a day.
  * - Modes and modification times are kept; set-ID and sticky bits only with `specialBits`. Directories that were
  *   there already keep their own.
  * - Symlinks inside a tree are made again as they are; one that `local` itself names is followed.

@@ -37,11 +37,12 @@ const WHAT = "Cannot fetch from the host";
 const AT_ONCE = 16;
 
 /**
- * Fetches a remote file or directory over SFTP. What goes where is as for `copyToHost`, with the sides exchanged:
+ * Fetches a remote file or directory, as tar streams or over SFTP as `copyToHost` does. What goes where is as for `copyToHost`, with the sides exchanged:
  * `remote/` means its contents, `remote` the directory itself when `local` is a directory already or ends in `/`.
  *
  * - A file arrives under a temporary name beside its own (`.name.carpool-…`, mode 0600) and takes its place by a
- *   rename, with its mode, its time and its contents on the disk. A break leaves the old file whole.
+ *   rename, with its mode and its time. A break leaves the old file whole; a large one goes on where it was.
+ * - Files that are here already, unchanged, are skipped. A tree that is new here comes in one round trip, if it is small.
  * - Nothing is written outside `local`, whatever the server says: names that lead elsewhere are refused, and inside
  *   `local` no symlink is ever written through, not even one that was there before (`local` itself may be one).
  * - Symlinks that stay within the tree are made again; others are left out unless `symlinks` is `any`.
