@@ -13,6 +13,9 @@ export const DEFAULT_MAX_SESSIONS = 10;
 const RETRIES = 6;
 const RETRY_DELAY_MS = 5;
 
+/** While others are open, the delay doubles only so often: one of them may end at any moment. */
+const SHORT_RETRIES = 2;
+
 /** Tickets of bulk work begin here, behind all others. */
 const BULK_TICKET = 2 ** 52;
 
@@ -59,6 +62,8 @@ export class SessionGate {
   #nextTicket = 0;
   /** Slots taken: sessions open or being opened. */
   #taken = 0;
+  /** Refused ones that will be tried again in a moment. */
+  #pausing = 0;
   /** Sessions that the server has confirmed and that are not over. */
   #open = 0;
   /** The most that were ever open at once. */
@@ -173,7 +178,9 @@ export class SessionGate {
         const session = await Session.open(this.#connection, { signal, spare: this.#handsSpares });
         this.#quiet.answered();
         session.onStart = () => this.#spares.refill();
-        return this.#handOut(this.#opened(session));
+        const opened = this.#handOut(this.#opened(session));
+        if (refusals > 0) this.#serve();
+        return opened;
       } catch (error) {
         if (isSessionLimit(error)) this.#learn();
         if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) {
@@ -189,13 +196,18 @@ export class SessionGate {
     }
   }
 
+  /** Nobody gets a turn meanwhile: the slot that the server frees next is for the one that was refused. */
   async #pause(refusals: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#pausing++;
+    const longest = this.#open > 0 ? SHORT_RETRIES : RETRIES;
     try {
-      await delay(RETRY_DELAY_MS * 2 ** Math.min(refusals, RETRIES), undefined, { signal });
+      await delay(RETRY_DELAY_MS * 2 ** Math.min(refusals, longest), undefined, { signal });
     } catch (error) {
+      this.#pausing--;
       this.#release();
       throw error;
     }
+    this.#pausing--;
   }
 
   async #spare(signal: AbortSignal | undefined): Promise<Session | undefined> {
@@ -273,7 +285,7 @@ export class SessionGate {
   #turn(ticket: number, signal: AbortSignal | undefined): Promise<SessionGate | undefined> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const isNext = this.#waiters.length === 0 || ticket < this.#waiters[0].ticket;
-    if (isNext && this.#taken < this.#limit) {
+    if (isNext && this.#taken < this.#limit && this.#pausing === 0) {
       this.#taken++;
       return Promise.resolve(undefined);
     }
@@ -300,7 +312,13 @@ export class SessionGate {
 
   #release(): void {
     this.#taken--;
-    while (this.#taken < this.#limit && this.#waiters.length > 0) this.#waiters.shift()?.resolve();
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.#pausing === 0 && this.#taken < this.#limit && this.#waiters.length > 0) {
+      this.#waiters.shift()?.resolve();
+    }
     if (this.hasRoom) this.onRoom?.();
   }
 }

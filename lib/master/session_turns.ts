@@ -5,6 +5,9 @@ import type { Passenger, RelayedChannel } from "./passenger.ts";
 const RETRIES = 6;
 const RETRY_DELAY_MS = 5;
 
+/** While others are open, the delay doubles only so often: one of them may end at any moment. */
+const SHORT_RETRIES = 2;
+
 /**
  * Whose session opens next, so that the server's MaxSessions is never run into: at most `limit` at a time, the
  * passengers in turn, each one's own in order. A refusal teaches the limit, and what was refused is asked again: it
@@ -72,6 +75,7 @@ export class SessionTurns {
   opened(channel: RelayedChannel): void {
     this.#open.add(channel);
     this.#proven = Math.max(this.#proven, this.#open.size);
+    if (channel.refusals > 0) this.#next();
   }
 
   /** Whether the refused one will be tried again. */
@@ -93,7 +97,8 @@ export class SessionTurns {
       this.#retries.delete(channel);
       this.#start(channel);
     };
-    const delayMs = RETRY_DELAY_MS * 2 ** Math.min(channel.refusals, RETRIES);
+    const longest = this.#open.size > 0 ? SHORT_RETRIES : RETRIES;
+    const delayMs = RETRY_DELAY_MS * 2 ** Math.min(channel.refusals, longest);
     this.#retries.set(channel, setTimeout(retry, delayMs));
     return true;
   }
@@ -122,7 +127,8 @@ export class SessionTurns {
   }
 
   #next(): void {
-    while (this.#taken.size < this.#limit && this.#waiting.length > 0) {
+    // While one that was refused waits to be tried again, the slot that the server frees next is for that one.
+    while (this.#retries.size === 0 && this.#taken.size < this.#limit && this.#waiting.length > 0) {
       const channel = this.#waiting.splice(this.#fairest(), 1)[0];
       if (channel.passenger) this.#lastTurn.set(channel.passenger, ++this.#turn);
       this.#taken.add(channel);
