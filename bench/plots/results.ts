@@ -62,8 +62,10 @@ export async function readResults(directory: URL): Promise<Results> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  // Their names begin with when they were begun, so the newest comes last.
-  const texts = names.sort().map((name) => Deno.readTextFile(new URL(name, directory)));
+  // Their names begin with when they were begun, so the newest comes last. A quick look never hides a whole run.
+  const isQuick = (name: string) => name.endsWith("-quick.jsonl");
+  const ordered = names.toSorted((a, b) => Number(isQuick(b)) - Number(isQuick(a)) || (a < b ? -1 : 1));
+  const texts = ordered.map((name) => Deno.readTextFile(new URL(name, directory)));
   return resultsOf(await Promise.all(texts));
 }
 

@@ -3,7 +3,7 @@ import { charts } from "../../bench/plots/charts.ts";
 import { draw } from "../../bench/plots/draw.ts";
 import { promiseTable } from "../../bench/plots/promises.ts";
 import { readmeSection } from "../../bench/plots/readme.ts";
-import { resultsOf } from "../../bench/plots/results.ts";
+import { readResults, resultsOf } from "../../bench/plots/results.ts";
 
 const lines = (...records: object[]) => records.map((record) => JSON.stringify(record)).join("\n") + "\n";
 
@@ -163,4 +163,15 @@ Deno.test("each promise has a row that says what was found, and whether it was k
   );
   assertMatch(table, /\| x at most 0\.1 × y .*\*\*missed\*\*/);
   assertMatch(table, /\| z at most 1 × y \(issue 5\) +\| not measured +\| open/);
+});
+
+Deno.test("a quick look does not hide a whole run that is older", async () => {
+  const directory = await Deno.makeTempDir();
+  const write = (name: string, ms: number) =>
+    Deno.writeTextFile(`${directory}/${name}.jsonl`, lines(...workload("exec-0", 0, { x: ms })));
+  await write("2026-01-01T00-00-00", 1);
+  await write("2026-01-02T00-00-00-quick", 2);
+  const results = await readResults(new URL(`file://${directory}/`));
+  await Deno.remove(directory, { recursive: true });
+  assertEquals(results.newest("exec-0")!.medians.get("x"), 1);
 });
