@@ -64,19 +64,19 @@ env: { A: include, B: include }
 before: [{ exec: "cd {{ where }}" }]
 steps:
   - include: deeper.yaml
-    vars: { what: "{{ service }}!" }
+    vars: { what: "{{ service }}~" }
   - parallel: [{ exec: "restart {{ service }} {{ grace }}", when: grace > 1 }]
 `,
     "parts/deeper.yaml": "steps: [{ exec: 'say {{ what }} {{ app }}', env: { B: step } }]\n",
   });
   assertEquals(commands, [
-    ...["first", "cd /srv", "say 'shop-web!' shop", "restart shop-web 3"],
+    ...["first", "cd /srv", "say 'shop-web~' shop", "restart shop-web 3"],
     ...[
       "cd {{ where }} (skip)",
       "say {{ what }} {{ app }} (skip)",
       "restart {{ service }} {{ grace }} (skip)",
     ],
-    ...["cd /opt", "say 'db!' shop", "restart db 3"],
+    ...["cd /opt", "say 'db~' shop", "restart db 3"],
   ]);
   const deeper = plan.hosts[0]!.steps[2]! as PlannedAction;
   assertEquals([deeper.tags, deeper.env], [["restart"], { A: "include", B: "step" }]);
