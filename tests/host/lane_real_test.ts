@@ -155,7 +155,7 @@ Deno.test("a lane leaves with its program, even when that is killed", async () =
 Deno.test("through the keeper, a large copy makes a connection of this process's own, not of the keeper's", async () => {
   await using world = await KeeperWorld.make();
   await using files = await Files.make();
-  await using host = await world.connect();
+  await using host = await world.connect({ lanes: 2 });
   await host.copy(files.large, "large");
   assertEquals([world.sshd.connections(), host.load.lanes], [2, 1]);
   assertEquals((await world.masters()).length, 1);

@@ -152,7 +152,7 @@ Deno.test("a large copy to a host that needs the installed ssh takes a lane that
   await using certified = await certificateRig();
   const { rig, config } = certified;
   const large = await rig.home.write("large", "x".repeat(40 * 1024 * 1024));
-  const host = await rig.connect({ configFile: config, controlPersist: 60 });
+  const host = await rig.connect({ configFile: config, controlPersist: 60, lanes: 2 });
   await host.copy(large, "large");
   assertEquals([rig.sshd.connections(), host.load.lanes], [2, 1]);
   const isMaster = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("\0-M\0-N\0");

@@ -110,6 +110,7 @@ export class StockRig implements AsyncDisposable {
         line: () => Promise.resolve(null),
         notice: (message) => this.notices.push(message),
       },
+      lanes: 1, // most tests count connections, and on a busy machine a lane could pay at any time
       ...options,
     });
   }
