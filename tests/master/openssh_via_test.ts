@@ -113,7 +113,7 @@ Deno.test("via openssh works as a private connection, and leaves nothing behind"
   const host = await rig.connect({ via: "openssh", share: false });
   assertEquals((await host.exec("cat; exit 3", { stdin: "in" })).code, 3);
   const pids = rig.processes();
-  assertEquals(pids.length, 1); // the master, and no keeper
+  assertEquals(pids.length, 2); // the master, the shell that would end it if we were killed, and no keeper
   await host.close();
   await gone(pids);
   const left: string[] = [];
