@@ -116,9 +116,8 @@ export class CopyPeer implements AsyncDisposable {
     for (const shell of this.#shells) shell.close();
     const opened = [...this.#left, ...this.#clients.filter((client) => client !== undefined)];
     const clients = await Promise.allSettled(opened);
-    await Promise.all([
-      ...[...this.#shells].map((shell) => shell.ended),
-      ...clients.map((end) => end.status === "fulfilled" ? end.value[Symbol.asyncDispose]() : undefined),
-    ]);
+    await Promise.all(
+      clients.map((end) => end.status === "fulfilled" ? end.value[Symbol.asyncDispose]() : undefined),
+    );
   }
 }

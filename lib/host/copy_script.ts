@@ -37,7 +37,7 @@ const SWEEP = 'for x in .carpool-* .*.carpool-*; do if [ -e "$x" ]; then ' +
  * state: `d` where the top (or the file) is there already, `n` where it is new, `x` where this script cannot do it. name:
  * `n` for the own name, `b` for the target's last. made: `m` where it made the target. group: `g` where new directories
  * take over the group. now:
- * its clock, in seconds since 1970, or 0. It then unpacks its input beside the target, and runs what came as `finish`, which must be the
+ * its clock, in seconds since 1970, or 0. It then unpacks its input, after a LF, beside the target, and runs what came as `finish`, which must be the
  * last of it.
  */
 export const PUSH = [
@@ -56,11 +56,12 @@ export const PUSH = [
   `${STAT}; echo ///`,
   `if [ "$c" ]; then if [ $k = d ]; then ${HASH}; fi; echo ///; fi`,
   SKIP_INIT,
+  "read -r go || exit 0",
   "p=./.carpool-$i e=70; trap 'rm -rf \"$p\"' 0; trap 'exit 71' 1 2 13 15",
   'mkdir -m 700 "$p" || exit 72',
   'tar -x -p -o -f - -C "$p" || exit 73',
   '[ -f "$p/finish" ] || exit 74',
-  '. "$p/finish"; rm -rf "$p"',
+  '. "$p/finish"; rm -rf "$p"; trap - 0',
   SWEEP,
   "exit $e",
 ].join("; ");

@@ -39,6 +39,7 @@ export class CopyShell {
   readonly #signal: AbortSignal;
   #unread: Uint8Array[] = [];
   #stderr = "";
+  #closed = false;
 
   private constructor(session: Session, signal: AbortSignal) {
     this.where = session.where;
@@ -194,13 +195,15 @@ export class CopyShell {
     this.#session.endInput();
   }
 
-  /** Ends the session at once; the script is sent SIGHUP or finds its input ended. */
+  /** Ends the session at once, and waits for nothing; the script finds its input ended. */
   close(): void {
+    this.#closed = true;
     this.#session.close();
   }
 
   /** Ends a script that is not needed any more, giving it time to clean up behind itself. */
   async stop(): Promise<void> {
+    if (this.#closed) return;
     this.endInput();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, CLEANUP_MS);

@@ -24,6 +24,8 @@ const MAX_ASKED_BYTES = 48 * 1024;
 export const MAX_LISTING_BYTES = 256 * 1024 * 1024;
 const MAX_GREETING_BYTES = 100;
 
+const LF = new Uint8Array([0x0a]);
+
 /** What is to go where. */
 export interface StreamRequest {
   /** The remote path; relative to the home directory unless it begins with `/`. */
@@ -229,7 +231,7 @@ async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise
     run.directories += directories.length;
     run.symlinks += symlinks.length;
     for (const { file } of touched) run.skip(file.relative, file.info.size);
-  }
+  } else request.shell.close(); // all is as it should be: no further round trip for that
   run.directories += request.greeting.made ? 1 : 0;
   let whole = true;
   await run.each(others, Math.max(1, peer.parallel - 1), async (batch) => {
@@ -267,6 +269,7 @@ async function sendStream(
   const placed: { readonly path: string; readonly size: number }[] = [];
   contents.expect(files);
   try {
+    await shell.write(LF);
     for (const { entry, mode, inNew } of directories) {
       await tar.add(directoryEntry(entry, mode));
       if (!inNew && !request.isNew) finish.move(entry.relative);
