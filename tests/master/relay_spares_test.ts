@@ -1,7 +1,7 @@
 /** The keeper's sessions opened ahead of need: handed to passengers, held by nobody. */
 import { assertEquals } from "@std/assert";
 import * as m from "../../lib/wire/messages.ts";
-import { openThrough, type RelayEnds, relayEnds, ScriptedEnd, settle } from "./relay_ends.ts";
+import { openThrough, type RelayEnds, relayEnds, type ScriptedEnd, settle } from "./relay_ends.ts";
 
 const exec = (channel: number) => m.encodeChannelRequest(channel, "exec", true, new Uint8Array(4));
 
