@@ -22,9 +22,14 @@ const HASH = 'if command -v sha256sum >/dev/null; then sha256sum "$@"; ' +
   'elif command -v shasum >/dev/null; then shasum -a 256 "$@"; ' +
   'elif command -v sha256 >/dev/null; then sha256 -r "$@"; fi 2>/dev/null';
 
-/** Leftovers of copies whose host or link died are removed after a day; `find` runs only where there are some. */
-const SWEEP = 'for x in .carpool-* .*.carpool-*; do if [ -e "$x" ]; then ' +
-  "find .carpool-* .*.carpool-* -prune -mtime +0 -exec rm -rf {} + </dev/null >/dev/null 2>&1 & break; fi; done";
+/**
+ * Leftovers of copies whose host or link died are removed after a day; `find` runs only where there are some. Only a name
+ * with an id as we make them is ours: somebody's `.env.carpool-prod` is not.
+ */
+const SWEEP =
+  "a=[0-9a-f]; b=$a$a$a$a; b=$b$b[-0-9a-f]$a$a$a; set -- .carpool-$b .*.carpool-$b .*.carpool-part-$b; " +
+  'for x in "$@"; do if [ -e "$x" ]; then ' +
+  'find "$@" -prune -mtime +0 -exec rm -rf {} + </dev/null >/dev/null 2>&1 & break; fi; done';
 
 /**
  * Takes a tree or a file as a tar stream. Words: target, own name or "", "/" where the target ended so, `t` for a tree or
