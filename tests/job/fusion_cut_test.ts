@@ -103,7 +103,7 @@ Deno.test("steps that went on behind a cut link are known by the host's own note
       // The server is not told: it goes on, and so does what it runs.
       world.link!.cut();
       await touch(world, "ran.go");
-      await until(async () => (await notes()).some((text) => text.includes(`E ${STEPS + 1} 0`)));
+      await until(async () => (await noted()).some(({ text }) => text.includes(`E ${STEPS + 1} 0`)));
       world.link!.heal();
       await world.link!.reset();
     },
@@ -114,14 +114,40 @@ Deno.test("steps that went on behind a cut link are known by the host's own note
   assert(!events.some((event) => sayings(event, "out 5")));
 });
 
-/** What remote sides that are there have noted. */
-async function notes(): Promise<string[]> {
-  const texts: string[] = [];
+Deno.test("steps that had begun on a host whose notes are gone, as after a reboot, are not run again", async () => {
+  await using world = await FusionWorld.make({ rttMs: 1 });
+  const steps = [
+    { exec: "echo 1 >>ran" },
+    { exec: "echo 2 >>ran; echo in 2; while ! [ -e go ]; do sleep 0.05; done" },
+    { exec: "echo 3 >>ran" },
+  ];
+  const { events } = await world.run({ steps }, {
+    onEvent: async (event) => {
+      if (!sayings(event, "in 2\n")) return;
+      world.link!.cut();
+      const own = world.sshd.processes();
+      for (const { path, pid } of await noted()) {
+        if (own.includes(pid)) await Deno.remove(path, { recursive: true });
+      }
+      world.link!.heal();
+      await world.link!.reset();
+    },
+  });
+  assertEquals(endsOf(events), ["ok", "unknown", "unknown"]);
+  assertEquals((await begunOn(world, "ran")).filter((step) => step === 2), [2]);
+  await touch(world, "go");
+  await quiet(world);
+});
+
+/** What remote sides that are there have noted, and where. */
+async function noted(): Promise<{ readonly path: string; readonly text: string; readonly pid: number }[]> {
+  const found: { path: string; text: string; pid: number }[] = [];
   for await (const { name } of Deno.readDir("/tmp")) {
     if (!name.startsWith("carpool-job.")) continue;
-    const text = await Deno.readTextFile(`/tmp/${name}/s`).catch(() => "");
-    const [, pid] = /^P (\d+)/.exec(text) ?? [];
-    if (pid !== undefined && alive([Number(pid)]).length > 0) texts.push(text);
+    const path = `/tmp/${name}`;
+    const text = await Deno.readTextFile(`${path}/s`).catch(() => "");
+    const pid = Number(/^P (\d+)/.exec(text)?.[1]);
+    if (pid > 0 && alive([pid]).length > 0) found.push({ path, text, pid });
   }
-  return texts;
+  return found;
 }

@@ -139,6 +139,7 @@ Deno.test("notes of the remote side tell ended, begun and untouched steps apart"
   });
   assertEquals(parseNotes("P 1\nB 1\nX 1 0\nB 2\nL\nall\n")?.steps.size, 1);
   assertEquals(parseNotes("none\n"), { begun: false, steps: new Map() });
+  assertEquals(parseNotes("12.50 40.00\nnone\n"), { begun: false, steps: new Map(), upMs: 12_500 });
   // Cut off, or somebody else's.
   assertEquals(parseNotes("P 12\nB 1\n"), undefined);
   assertEquals(parseNotes(""), undefined);

@@ -75,9 +75,10 @@ export class Fusion implements AsyncDisposable {
     }
     const ids = travellers.map(({ action }) => action.step);
     await this.#context.ledger?.starting(this.#context.host, ids, parcel.id);
+    const sentAtMs = Date.now();
     const end = await runParcel(parcel, host, this.#context);
     if ((host.connection ?? "new") === "new") this.#leaving = end.left;
-    const results = await this.#settle(end, parcel, host);
+    const results = await this.#settle(end, parcel, host, sentAtMs);
     // What is known not to have begun is announced anew when its turn comes.
     if (end.how === "unable" || end.how === "copy-refused" || end.how === "not-started") {
       this.#context.ledger?.handedBack(this.#context.host, ids.slice(results.length));
@@ -129,7 +130,12 @@ export class Fusion implements AsyncDisposable {
     return texts.some((text) => text !== undefined && this.#hides(text));
   }
 
-  async #settle(end: ParcelEnd, parcel: Parcel, host: JobHost): Promise<readonly StepResult[]> {
+  async #settle(
+    end: ParcelEnd,
+    parcel: Parcel,
+    host: JobHost,
+    sentAtMs: number,
+  ): Promise<readonly StepResult[]> {
     const { results, running, status } = end;
     switch (end.how) {
       case "unable":
@@ -139,7 +145,7 @@ export class Fusion implements AsyncDisposable {
         this.#alone = true;
         return results;
       case "lost":
-        return await this.#recover(end, parcel, host);
+        return await this.#recover(end, parcel, host, sentAtMs);
       case "ended": {
         if (running === undefined || status === undefined) return results;
         // The remote side was ended along with the step, or by it.
@@ -157,7 +163,12 @@ export class Fusion implements AsyncDisposable {
   }
 
   /** The connection was lost: a new one asks the host what it did. */
-  async #recover(end: ParcelEnd, parcel: Parcel, host: JobHost): Promise<readonly StepResult[]> {
+  async #recover(
+    end: ParcelEnd,
+    parcel: Parcel,
+    host: JobHost,
+    sentAtMs: number,
+  ): Promise<readonly StepResult[]> {
     const { running, status } = end;
     const results = [...end.results];
     const unknown: FusedAttempt = {
@@ -169,7 +180,11 @@ export class Fusion implements AsyncDisposable {
       ...(status?.error === undefined ? {} : { error: errorInfo(status.error) }),
     };
     if (this.#context.signal.aborted) return running ? [...results, await running.end(unknown)] : results;
-    const notes = await this.#askHost(parcel, host);
+    const said = await this.#askHost(parcel, host);
+    // Where something was heard of it, or the host has started anew meanwhile, its notes were there and are lost.
+    const gone = said?.begun === false &&
+      (running !== undefined || results.length > 0 || (said.upMs ?? Infinity) < Date.now() - sentAtMs);
+    const notes = gone ? undefined : said;
     let teller = running;
     for (const { action, copy } of parcel.travellers.slice(results.length)) {
       const note = notes?.steps.get(results.length);

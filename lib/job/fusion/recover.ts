@@ -6,6 +6,8 @@ export interface RemoteNotes {
   /** Nothing began, and nothing will. */
   readonly begun: boolean;
   readonly steps: ReadonlyMap<number, StepNote>;
+  /** How long the host had been up when nothing was found; undefined where it does not tell. */
+  readonly upMs?: number;
 }
 
 /** What is known of one step. */
@@ -18,13 +20,14 @@ export type StepNote =
 
 /**
  * Asks, in a new session, what the remote side of a lost one did, and has it begin nothing more. Making the directory
- * decides whether it ever began: it cannot, once that is there. `stop` comes before the look at what it noted, as it notes
+ * decides whether it ever began: it cannot, once that is there; unless a reboot has emptied /tmp, which is told by how
+ * long the host has been up. `stop` comes before the look at what it noted, as it notes
  * a step before it looks for `stop`: what is not noted then does not begin.
  */
 export function recoveryCommand(id: string): string {
   const script = [
     `d=${remoteDirectory(id)}`,
-    "if mkdir -m 700 $d 2>/dev/null; then echo none; exit; fi",
+    "if mkdir -m 700 $d 2>/dev/null; then cat /proc/uptime 2>/dev/null; echo none; exit; fi",
     "[ -O $d ] || exit",
     "echo stop >$d/stop && cat $d/s && echo all || exit",
     "read -r p <$d/s; kill -0 ${p#P } 2>/dev/null || rm -rf $d",
@@ -36,7 +39,10 @@ export function recoveryCommand(id: string): string {
 export function parseNotes(text: string): RemoteNotes | undefined {
   const lines = text.split("\n").filter((line) => line !== "");
   const last = lines.pop();
-  if (last === "none") return { begun: false, steps: new Map() };
+  if (last === "none") {
+    const seconds = Number.parseFloat(lines.at(-1) ?? "");
+    return { begun: false, steps: new Map(), ...(seconds >= 0 ? { upMs: seconds * 1000 } : {}) };
+  }
   if (last !== "all") return undefined;
   const steps = new Map<number, StepNote>();
   let latest = -1;
