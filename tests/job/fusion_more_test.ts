@@ -22,50 +22,52 @@ async function same(world: FusionWorld, job: JobDefinition, before: () => Promis
   return { sessions, events: value.events };
 }
 
-Deno.test("steps that travel together retry, skip, time out and ignore errors as alone", async () => {
-  await using world = await FusionWorld.make();
-  const home = world.sshd.home;
-  const clean = async () => await Deno.remove(`${home}/flag`).catch(() => {});
-  const { sessions, events } = await same(world, {
-    steps: [
-      { exec: "echo try; [ -e flag ] && exit 0; touch flag; exit 4", retries: 2 },
-      { exec: "echo no", unless: "test -e flag" },
-      { exec: "echo yes", unless: "test ! -e flag", creates: "/nowhere/at/all" },
-      { exec: "echo slow; sleep 30; echo never", timeout: "300ms", ignoreErrors: true },
-      {
-        exec: "trap 'echo caught; exit 5' TERM; sleep 30 & echo waiting; wait",
-        timeout: "300ms",
-        ignoreErrors: true,
-      },
-      { exec: "exit 9", ignoreErrors: true, retries: 1, delay: "10ms" },
-      { exec: "echo quick", timeout: "30s" },
-      { exec: "echo fail; exit 1", retries: 1 },
-      { exec: "echo never" },
-    ],
-  }, clean);
-  assertEquals(sessions, 1);
-  assertEquals(endsOf(events), ["ok", "ok", "failed", "failed", "failed", "ok", "failed"]);
-  assertEquals(ofType(events, "step-end").map(({ timedOut }) => timedOut), [
-    ...[false, false, true, true, false, false, false],
-  ]);
-  assertStringIncludes(textOf(events, "5"), "caught");
-});
-
-Deno.test("a step that ignores SIGTERM is killed when its time is over, and the next one runs", async () => {
-  await using world = await FusionWorld.make();
-  const { sessions, events } = await same(world, {
-    steps: [
-      {
-        exec: "trap '' TERM; echo before; while :; do sleep 0.1; done",
-        timeout: "200ms",
-        ignoreErrors: true,
-      },
-      { exec: "echo after" },
-    ],
+for (const sh of ["dash", "bash", "busybox"] as const) {
+  Deno.test(`steps that travel together retry, skip, time out and ignore errors as alone, with ${sh}`, async () => {
+    await using world = await FusionWorld.make({ sh });
+    const home = world.sshd.home;
+    const clean = async () => await Deno.remove(`${home}/flag`).catch(() => {});
+    const { sessions, events } = await same(world, {
+      steps: [
+        { exec: "echo try; [ -e flag ] && exit 0; touch flag; exit 4", retries: 2 },
+        { exec: "echo no", unless: "test -e flag" },
+        { exec: "echo yes", unless: "test ! -e flag", creates: "/nowhere/at/all" },
+        { exec: "echo slow; sleep 30; echo never", timeout: "1500ms", ignoreErrors: true },
+        {
+          exec: "trap 'echo caught; exit 5' TERM; sleep 30 & echo waiting; wait",
+          timeout: "1500ms",
+          ignoreErrors: true,
+        },
+        { exec: "exit 9", ignoreErrors: true, retries: 1, delay: "10ms" },
+        { exec: "echo quick", timeout: "30s" },
+        { exec: "echo fail; exit 1", retries: 1 },
+        { exec: "echo never" },
+      ],
+    }, clean);
+    assertEquals(sessions, 1);
+    assertEquals(endsOf(events), ["ok", "ok", "failed", "failed", "failed", "ok", "failed"]);
+    assertEquals(ofType(events, "step-end").map(({ timedOut }) => timedOut), [
+      ...[false, false, true, true, false, false, false],
+    ]);
+    assertStringIncludes(textOf(events, "5"), "caught");
   });
-  assertEquals(sessions, 1);
-  assertEquals(ofType(events, "step-end").map(({ signal }) => signal), ["KILL", null]);
-});
+
+  Deno.test(`a step that ignores SIGTERM is killed when its time is over, and the next one runs, with ${sh}`, async () => {
+    await using world = await FusionWorld.make({ sh });
+    const { sessions, events } = await same(world, {
+      steps: [
+        {
+          exec: "trap '' TERM; echo before; while :; do sleep 0.1; done",
+          timeout: "1500ms",
+          ignoreErrors: true,
+        },
+        { exec: "echo after" },
+      ],
+    });
+    assertEquals(sessions, 1);
+    assertEquals(ofType(events, "step-end").map(({ signal }) => signal), ["KILL", null]);
+  });
+}
 
 Deno.test("a step whose background child holds its output is over when the child is, and keeps its output", async () => {
   await using world = await FusionWorld.make();

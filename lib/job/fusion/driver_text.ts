@@ -17,6 +17,7 @@
  * - `sh -c TEXT sh`: `$0` and the shell's messages are then as under sshd, which calls a shell by its last name.
  * - bash in POSIX mode and with `-c` keeps to itself that a command was ended by a signal.
  * - `unset SHLVL`: a bash that thinks itself started by another skips ~/.bashrc, which sshd's would read.
+ * - mksh ends when it calls off the watch over a step's time: with it, steps with a timeout go one by one.
  * - A step is never in the background: it would ignore SIGINT and SIGQUIT.
  *
  * The caller sets `cqN` (the mark), `cqd` (the directory), `cqS` (the number of steps), `cqT` (whether any has a
@@ -29,7 +30,7 @@ cqj=1 cqc=0 cqr=0 cqk=0 cqq= cqm= cqz= cqF= cqL= cqW= cqu= cqa= cqo=1 cqe=3
 exec 3>&1 4>&2
 cqno() { echo "$cqN X"; echo "$cqN X" >&2; exit 1; }
 [ -n "$SHELL" ] || cqno
-[ -z "$cqT" ] || kill -0 -$$ 2>/dev/null || cqno
+[ -z "$cqT" ] || { [ -z "$KSH_VERSION" ] && kill -0 -$$ 2>/dev/null; } || cqno
 mkdir -m 700 "$cqd" 2>/dev/null || cqno
 mkfifo -m 600 "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4" 2>/dev/null || { rm -rf "$cqd"; cqno; }
 echo "P $$" >"$cqd/s"
