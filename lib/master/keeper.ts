@@ -13,6 +13,7 @@ import { isKeeperGone, keeperGone } from "./keeper_client.ts";
 import { type KeeperAnswer, type KeeperReply, type KeeperRequest, LineConn } from "./keeper_protocol.ts";
 import type { WatchOptions } from "./link_watch.ts";
 import type { Log } from "./log.ts";
+import { Logins } from "./logins.ts";
 import { Master } from "./master.ts";
 import { endOpenSshMaster } from "./openssh_end.ts";
 import { liveNamedMaster } from "./named_master.ts";
@@ -73,6 +74,7 @@ export class Keeper {
   /** Those too that only let their sessions finish. */
   readonly #all = new Set<Master>();
   readonly #opening = new Map<string, Opening>();
+  readonly #logins = new Logins();
   #clients = 0;
   #draining = false;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -279,11 +281,17 @@ export class Keeper {
   async #openLink(target: Target, asking: Asking): Promise<Link> {
     const hop = sharedJumpHost(target);
     const { signal } = asking;
-    if (hop === undefined) return await this.#options.openLink(target, { prompter: asking, signal });
+    const login = (via?: Connection) =>
+      this.#logins.take(
+        asking,
+        signal,
+        (prompter) => this.#options.openLink(target, { prompter, signal, via }),
+      );
+    if (hop === undefined) return await login();
     for (let attempt = 1;; attempt++) {
       const master = await this.#jumpMaster(hop, asking);
       try {
-        return await this.#options.openLink(target, { prompter: asking, signal, via: master.connection() });
+        return await login(master.connection());
       } catch (error) {
         // It may have died without a word since it was last used: then there is another now.
         if (attempt >= 2 || master.open || signal.aborted) throw error;
