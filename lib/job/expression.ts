@@ -2,7 +2,7 @@ import { CarpoolError } from "../base/errors.ts";
 import { nearestName } from "../base/nearest_name.ts";
 import { shellQuote } from "../base/shell_quote.ts";
 import { Environment } from "../deps/cel.ts";
-import { ShellReader } from "./shell_context.ts";
+import { type ShellContext, ShellReader } from "./shell_context.ts";
 import type { Scope } from "./step_definition.ts";
 import { textParts } from "./text_parts.ts";
 
@@ -144,6 +144,19 @@ const openProblem = new ExpressionProblem(
   "end the expression with }}, or write {{ '{{' | raw }} for two braces",
 );
 
+const betweenQuotes = ["between quotes, and its value brings its own", "take the quotes away"] as const;
+
+/** Where the quotes that a value gets mean nothing, so that `$(…)` or a new line in it would run. */
+const unquotable: Readonly<Record<Exclude<ShellContext, "plain">, readonly [where: string, fix: string]>> = {
+  single: betweenQuotes,
+  ansi: betweenQuotes,
+  double: betweenQuotes,
+  backtick: ["between backticks, which a value could end", "write $(…) instead"],
+  comment: ["in a comment, which a new line in its value would end", "take it out of the comment"],
+  "here-document": ["in a here-document, where quotes are only characters", "use a template step or printf"],
+  escape: ["behind a backslash, which takes its quote away", "take the backslash away"],
+};
+
 /** Everything that is wrong with the expressions of a text, whatever its variables hold. */
 export function textProblems(text: string, use: TextUse): readonly ExpressionProblem[] {
   const parts = textParts(text);
@@ -158,12 +171,12 @@ export function textProblems(text: string, use: TextUse): readonly ExpressionPro
     const problem = syntaxProblem(part.source);
     if (problem) problems.push(problem);
     const { context } = shell;
-    if (use === "shell" && !part.raw && (context === "single" || context === "double")) {
-      // Between "…" the quotes of a quoted word are only characters, and `$(…)` in the value would run.
+    if (use === "shell" && !part.raw && context !== "plain") {
+      const [where, fix] = unquotable[context];
       problems.push(
         new ExpressionProblem(
-          `{{ ${part.source} }} stands between quotes, and its value brings its own`,
-          "take the quotes away, or write | raw at its end where the value is known to be harmless",
+          `{{ ${part.source} }} stands ${where}`,
+          `${fix}, or write | raw at its end where the value is known to be harmless`,
         ),
       );
     }

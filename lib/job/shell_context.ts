@@ -1,33 +1,61 @@
 /** Where in a shell command line a place lies, as far as that decides what a quoted word means there. */
-export type ShellContext = "plain" | "single" | "double" | "backtick" | "comment";
+export type ShellContext =
+  | "plain"
+  | "single"
+  /** `$'…'`, where a backslash means something. */
+  | "ansi"
+  | "double"
+  | "backtick"
+  | "comment"
+  /** The body of one. */
+  | "here-document"
+  /** Behind a backslash, which takes the first quote of a quoted word away. */
+  | "escape";
+
+/** `<<EOF`, `<<-'EOF'`: the delimiter, quoted or not. */
+const hereDocument = /<<(-?)[ \t]*((?:'[^']*'|"[^"]*"|\\.|[^\s;&|<>()'"\\])+)/y;
 
 /**
  * Reads shell text piece by piece and tells where it stands: `'…'` and `"…"` change what a quoted word means, and
- * `$(…)` inside `"…"` changes it back. Here-documents are not known: an apostrophe in one counts as a quote.
+ * `$(…)` inside `"…"` changes it back; in a here-document quotes are only characters.
  */
 export class ShellReader {
   #stack: ShellContext[] = ["plain"];
   /** Whether the next character begins a word, so that `#` is a comment. */
   #wordStart = true;
+  #escaped = false;
   /** For each context that `$(` opened: brackets inside it that wait for their end. */
   #depths: number[] = [0];
+  /** Here-documents whose bodies begin with the next line, or are being read. */
+  readonly #documents: { readonly end: string; readonly tabs: boolean }[] = [];
+  #line = "";
 
   /** Where the reader stands after all it has read. */
   get context(): ShellContext {
-    return this.#stack.at(-1)!;
+    return this.#escaped ? "escape" : this.#stack.at(-1)!;
   }
 
   /** Reads on. */
   read(text: string): void {
     for (let i = 0; i < text.length; i++) {
       const c = text[i]!;
-      const context = this.context;
-      if (context === "comment") {
-        if (c === "\n") this.#stack.pop();
+      const context = this.#stack.at(-1)!;
+      const escaped = this.#escaped;
+      if (escaped) {
+        this.#escaped = false;
+      } else if (context === "here-document") {
+        this.#readBody(c);
+      } else if (context === "comment") {
+        if (c === "\n") {
+          this.#stack.pop();
+          this.#endLine();
+        }
       } else if (context === "single") {
         if (c === "'") this.#stack.pop();
       } else if (c === "\\") {
-        i++;
+        this.#escaped = true;
+      } else if (context === "ansi") {
+        if (c === "'") this.#stack.pop();
       } else if (c === "$" && text[i + 1] === "(") {
         this.#stack.push("plain");
         this.#depths.push(0);
@@ -36,8 +64,10 @@ export class ShellReader {
         if (c === '"') this.#stack.pop();
         else if (c === "`") this.#stack.push("backtick");
       } else {
-        if (c === "'") this.#stack.push("single");
+        if (c === "'") this.#stack.push(text[i - 1] === "$" ? "ansi" : "single");
         else if (c === '"') this.#stack.push("double");
+        else if (c === "\n") this.#endLine();
+        else if (c === "<" && text[i + 1] === "<") i = this.#readDelimiter(text, i);
         else if (c === "`") {
           if (context === "backtick") this.#stack.pop();
           else this.#stack.push("backtick");
@@ -51,7 +81,34 @@ export class ShellReader {
           }
         }
       }
-      this.#wordStart = /[\s;&|(]/.test(c);
+      this.#wordStart = !escaped && /[\s;&|(]/.test(c);
     }
+  }
+
+  /** Reads `<<` and what belongs to it; returns where its last character is. */
+  #readDelimiter(text: string, at: number): number {
+    if (text[at + 2] === "<") return at + 2; // a here-string: a word like any other
+    // In arithmetic it shifts.
+    if (/\(\([^)]*$/.test(text.slice(0, at))) return at + 1;
+    hereDocument.lastIndex = at;
+    const found = hereDocument.exec(text);
+    if (found === null) return at + 1;
+    this.#documents.push({ end: found[2]!.replace(/['"\\]/g, ""), tabs: found[1] === "-" });
+    return hereDocument.lastIndex - 1;
+  }
+
+  #endLine(): void {
+    if (this.#documents.length > 0) this.#stack.push("here-document");
+  }
+
+  #readBody(c: string): void {
+    if (c !== "\n") {
+      this.#line += c;
+      return;
+    }
+    const { end, tabs } = this.#documents[0]!;
+    if ((tabs ? this.#line.replace(/^\t+/, "") : this.#line) === end) this.#documents.shift();
+    this.#line = "";
+    if (this.#documents.length === 0) this.#stack.pop();
   }
 }

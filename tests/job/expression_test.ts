@@ -12,6 +12,7 @@ import {
   textProblems,
 } from "../../lib/job/expression.ts";
 import { textParts } from "../../lib/job/text_parts.ts";
+import { tempDir } from "../host/sftp_server.ts";
 
 const scope = {
   host: "web1",
@@ -147,9 +148,41 @@ Deno.test("a value between quotes is refused, because its own quotes would not h
     `echo it\\'s {{ host }}`,
     `echo a#b' '{{ host }}`,
     `(cd x; y) && z {{ host }}`,
+    `cat <<EOF\n$HOME's\nEOF\necho {{ host }}`,
+    `cat <<-'EOF' >{{ host }}\n\ta\n\tEOF\necho {{ host }}`,
+    `cat <<<{{ host }}\necho {{ host }}`,
+    `echo $((1 << 2))\necho {{ host }}`,
+    `echo $'it\\'s' {{ host }}`,
+    `echo a\\\\{{ host }}`,
   ];
   for (const text of taken) assertEquals(textProblems(text, "shell"), [], text);
   assertEquals(textProblems(`"{{ host }}"`, "plain"), []);
+});
+
+Deno.test("a value where quotes mean nothing is refused, because what is in it would run", async () => {
+  await using dir = await tempDir();
+  const values = ["$(touch ran)", "`touch ran`", "\ntouch ran #", "\nEOF\ntouch ran #", "'; touch ran #"];
+  const texts = [
+    "cat <<EOF\n{{ x }}\nEOF",
+    "cat <<-'EOF'\n\t{{ x }}\n\tEOF",
+    "cat <<A <<\\EOF\nA\n{{ x }}\nEOF",
+    "echo `echo {{ x }}`",
+    "echo # {{ x }}",
+    "echo \\{{ x }}",
+    "bash -c true; echo $'it\\'s' '{{ x }}'",
+  ];
+  for (const text of texts) {
+    assertEquals(textProblems(text, "shell").length, 1, text);
+    assertEquals(textProblems(text.replace("x }}", "x | raw }}"), "shell").length, 0, text);
+    // It is not refused for nothing.
+    let ran = false;
+    for (const x of values) {
+      const command = fillText(text, { x }, "shell");
+      await new Deno.Command("bash", { args: ["-c", command], cwd: dir.path }).output();
+      ran ||= await Deno.remove(`${dir.path}/ran`).then(() => true, () => false);
+    }
+    assert(ran, text);
+  }
 });
 
 Deno.test("a mistake in an expression is told before anything runs", () => {
