@@ -155,9 +155,12 @@ async function receiveFile(
   const file = new StagedFile(target);
   const size = source.attributes.size ?? 0;
   let left = size;
+  let more = false;
   const body = async () => {
     if (left === 0) return undefined;
-    const part = (await offer.shell.read())?.subarray(0, left); // it may have grown
+    const chunk = await offer.shell.read();
+    const part = chunk?.subarray(0, left);
+    more ||= (chunk?.length ?? 0) > left;
     left -= part?.length ?? 0;
     return part;
   };
@@ -168,6 +171,8 @@ async function receiveFile(
       await offer.shell.succeeded(); // a lost connection is thrown
       return false;
     }
+    // More than was said: another file may have taken its place meanwhile, of which this is the beginning.
+    if (more || await offer.shell.read() !== undefined) return false;
     await file.finish(run, source.attributes);
     run.placed(source.relative, await file.place());
     return true;

@@ -1,4 +1,5 @@
 /** Trees that come from a host as one stream, from honest hosts of all kinds and from hostile ones. */
+import { join } from "@std/path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fc } from "../../lib/deps/fast_check.ts";
 import { concat } from "../../lib/base/bytes.ts";
@@ -235,4 +236,17 @@ Deno.test("a hostile listing names nothing outside, and no file without its dire
       assert(directories.has(relative.split("/").slice(0, -1).join("/")), relative);
     }
   }));
+});
+
+Deno.test("a file that another takes the place of while it is fetched comes whole", async () => {
+  await using world = await StreamWorld.start({ tools: "bsdtar" });
+  await using dir = await tempDir();
+  await world.host.exec("echo old >conf; echo new and longer >next; touch -d '3 days ago' conf next");
+  // Between the look at it and the reading.
+  const stat = join(world.sshd.dir, "server", "bin", "stat");
+  const script =
+    '#!/bin/sh\nPATH=/usr/bin:/bin; stat "$@"; s=$?; case $* in *conf) mv next conf 2>&- ;; esac; exit $s\n';
+  await Deno.writeTextFile(stat, script, { mode: 0o755 });
+  await world.host.fetch("conf", `${dir.path}/conf`);
+  assertEquals(await Deno.readTextFile(`${dir.path}/conf`), "new and longer\n");
 });
