@@ -182,7 +182,10 @@ export class SessionGate {
         if (refusals > 0) this.#serve();
         return opened;
       } catch (error) {
-        if (isSessionLimit(error)) this.#learn();
+        if (isSessionLimit(error)) {
+          this.#learn();
+          this.#spares.dropOne(); // nobody waits for a session while one lies idle
+        }
         if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) {
           this.#release();
           throw error;

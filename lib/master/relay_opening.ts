@@ -159,6 +159,7 @@ export class RelayOpening {
       this.spares.gone(channel);
       this.turns.spareRefused();
     } else if (channel.isSession && channel.passenger && this.turns.refused(channel, reason)) {
+      this.spares.dropOne(); // nobody waits for a session while one lies idle
       return; // it gets another turn
     } else channel.passenger?.link.send(renumber(payload, channel.passengerId));
     this.#parts.forget(channel);

@@ -222,6 +222,24 @@ Deno.test("a silent link whose limit leaves no room gives its spare up rather th
   await peer.hangUp();
 });
 
+Deno.test("a session that the server refuses beside a spare takes its place", async () => {
+  const peer = new Peer();
+  let aheadMs = 0;
+  const clocks = { steady: () => performance.now() + aheadMs, wall: () => Date.now() + aheadMs };
+  const gate = gateWith(peer, { quiet: { clocks } });
+  const spare = await peer.confirm({ sender: 1, window: 0 });
+  await peer.settle();
+  aheadMs = 20_000;
+  const session = gate.acquire();
+  const { sender } = m.decodeChannelOpen(await peer.next(m.MSG.CHANNEL_OPEN));
+  peer.send(m.encodeChannelOpenFailure({ recipient: sender, reason: 2, description: "open failed" }));
+  assertEquals(m.recipientOf(await peer.next(m.MSG.CHANNEL_CLOSE)), 1);
+  peer.send(m.encodeChannelClose(spare.sender));
+  const open = await peer.confirm({ sender: 2 });
+  assertEquals((await session).channel.localId, open.sender);
+  await peer.hangUp();
+});
+
 Deno.test("a spare that nobody used is closed, and the next use brings one again", async () => {
   const peer = new Peer();
   const gate = gateWith(peer, { spareUnusedMs: 5 });

@@ -155,6 +155,17 @@ Deno.test("relay gives a spare up where a silent link's limit leaves no room to 
   assertEquals(await passenger.opened(), 8);
 });
 
+Deno.test("relay gives a spare up for a session that the server refuses beside it", async () => {
+  const { server, board, spare } = await withSpare(5, { isQuiet: () => true });
+  const passenger = board();
+  passenger.open(2);
+  await server.refuse();
+  assertEquals(m.recipientOf(await server.next(m.MSG.CHANNEL_CLOSE)), 5);
+  server.send(m.encodeChannelClose(spare));
+  await server.confirm(6);
+  assertEquals(await passenger.opened(), 6);
+});
+
 Deno.test("relay closes a spare whose passenger vanished before the server confirmed it", async () => {
   const ends = relayEnds({ spares: 4 });
   ends.relay.openSpares();
