@@ -1,6 +1,7 @@
 import type { RunEvent } from "../base/run_event.ts";
 import { asUser, passwordRefused, UserGate, userMarks } from "./as_user.ts";
 import { type Attempt, errorInfo } from "./attempt.ts";
+import { hiddenCommand } from "./hidden_command.ts";
 import type { JobHost, JobProcess } from "./job_host.ts";
 import type { Questions } from "./questions.ts";
 import type { StepUser } from "./step.ts";
@@ -18,6 +19,8 @@ export interface RemoteCommand {
   readonly input?: Uint8Array;
   /** Where its output goes, instead of into events: bytes, as they arrive. */
   readonly onStdout?: (bytes: Uint8Array) => void | Promise<void>;
+  /** Whether no process list may show it. */
+  readonly secret?: boolean | undefined;
   /** Whether nothing of it goes into events: a look, not the step itself. */
   readonly silent?: boolean;
 }
@@ -28,15 +31,18 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   emit(event: RunEvent): Promise<void>;
   readonly questions?: Questions | undefined;
+  /** Whether a text has something in it that must not be seen in a process list; default: none has. */
+  readonly hides?: ((text: string) => boolean) | undefined;
 }
 
 /** Runs a command of a step and tells its output as events. Rejects when it could not be started. */
 export async function runCommand(
   host: JobHost,
-  remote: RemoteCommand,
+  asked: RemoteCommand,
   step: string,
   context: CommandContext,
 ): Promise<Attempt> {
+  const remote = hidden(asked, context);
   const { env, cwd, timeoutMs, user, input } = remote;
   const { signal } = context;
   signal.throwIfAborted();
@@ -79,6 +85,17 @@ export async function runCommand(
     clock.stop();
     signal.removeEventListener("abort", abort);
   }
+}
+
+/**
+ * The command, and its variables and directory, on standard input where a process list must not show them. Not where
+ * the input is taken: by a command of another account, or by what a command of ours reads.
+ */
+function hidden(remote: RemoteCommand, { hides = () => false }: CommandContext): RemoteCommand {
+  const { command, env = {}, cwd, user, input, secret } = remote;
+  if (user !== undefined || input !== undefined) return remote;
+  if (!secret && ![command, cwd ?? "", ...Object.values(env)].some(hides)) return remote;
+  return { ...remote, ...hiddenCommand(command, { env, cwd }), env: {}, cwd: undefined };
 }
 
 /** A command that was started, and what is known of the account it is for. */

@@ -74,6 +74,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
     else if (isIgnored(result, action)) ignored++;
     else counts[result.status]++;
   };
+  const hides = (text: string) => redactor.text(text) !== text;
   const steps: StepContext = {
     host,
     emit: events.emit,
@@ -84,6 +85,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
     ledger,
     scope,
     questions,
+    hides,
   };
   const stopOf = async (
     results: readonly ActionResult[],
@@ -133,7 +135,7 @@ export async function runHost(planned: PlannedHost, context: HostContext): Promi
   const main = async (): Promise<Stop | undefined> => {
     await using fusion = new Fusion(steps, {
       on: pace === undefined && (context.fuse ?? true),
-      hides: (text) => redactor.text(text) !== text,
+      hides,
     });
     for (let next = 0; next < planned.steps.length;) {
       if (signal.aborted) return interrupted;

@@ -19,6 +19,8 @@ export interface StepContext {
   readonly ledger?: StepLedger;
   /** What expressions see. */
   readonly scope: HostScope;
+  /** Whether a text has something in it that must not be seen in a process list; default: none has. */
+  readonly hides?: (text: string) => boolean;
   /** What is asked of whoever started the run. */
   readonly questions: Questions;
 }

@@ -36,7 +36,15 @@ export class FakeHost implements JobHost {
   mostRunning = 0;
   disposed = 0;
   copyAnswer: (from: string, to: string, options: CopyOptions) => Promise<CopyResult> = () =>
-    Promise.resolve({ files: 1, skipped: 0, directories: 0, symlinks: 0, bytes: 5, resumedBytes: 0, durationMs: 1 });
+    Promise.resolve({
+      files: 1,
+      skipped: 0,
+      directories: 0,
+      symlinks: 0,
+      bytes: 5,
+      resumedBytes: 0,
+      durationMs: 1,
+    });
   readonly #answer: (call: FakeCall) => FakeAnswer;
   readonly #close: (info: CloseInfo) => void;
 
@@ -65,7 +73,32 @@ export class FakeHost implements JobHost {
     return { code, signal, success, outcome, ...told };
   }
 
-  spawn(command: string, options: Omit<ExecOptions, "stdin"> = {}): Promise<JobProcess> {
+  /** A command that no process list may show comes on standard input: it is taken for what it is. */
+  async spawn(command: string, options: Omit<ExecOptions, "stdin"> = {}): Promise<JobProcess> {
+    const end = /^exec sh -c 'eval "\$\(sed \/\^(#[\w-]+)\/q\)"'$/.exec(command)?.[1];
+    if (end === undefined) return this.#start(command, options);
+    const started = Promise.withResolvers<JobProcess>();
+    let script = "";
+    const stdin = new WritableStream<Uint8Array>({
+      write: (bytes) => {
+        script += new TextDecoder().decode(bytes);
+        if (script.includes(`\n${end}\n`)) started.resolve(this.#start(hiddenIn(script), options));
+      },
+    });
+    const late = <T>(stream: (process: JobProcess) => ReadableStream<T>) => {
+      const { readable, writable } = new TransformStream<T>();
+      started.promise.then((process) => stream(process).pipeTo(writable)).catch(() => {});
+      return readable;
+    };
+    return await Promise.resolve({
+      stdin,
+      stdout: late(({ stdout }) => stdout),
+      stderr: late(({ stderr }) => stderr),
+      status: started.promise.then(({ status }) => status),
+    });
+  }
+
+  #start(command: string, options: Omit<ExecOptions, "stdin">): JobProcess {
     const before = this.calls.filter((one) => one === command).length;
     this.calls.push(command);
     this.options.push(options);
@@ -101,12 +134,12 @@ export class FakeHost implements JobHost {
         error,
       };
     };
-    return Promise.resolve({
+    return {
       stdin: new WritableStream<Uint8Array>(),
       stdout: ReadableStream.from(out),
       stderr: ReadableStream.from(answer.stderr ? [new TextEncoder().encode(answer.stderr)] : []),
       status: status(),
-    });
+    };
   }
 
   copy(from: string, to: string, options: CopyOptions = {}): Promise<CopyResult> {
@@ -124,4 +157,10 @@ export class FakeHost implements JobHost {
     this.#close({ how: "closed", why: "closed" });
     return Promise.resolve();
   }
+}
+
+/** The command in the script that `hiddenCommand` makes. */
+function hiddenIn(script: string): string {
+  const quoted = /^CARPOOL_STEP='(.*?)'; export CARPOOL_STEP$/ms.exec(script)?.[1] ?? "";
+  return quoted.replaceAll("'\\''", "'");
 }

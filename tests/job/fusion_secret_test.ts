@@ -77,3 +77,26 @@ Deno.test("a secret step does not go into an exec request when it is alone, eith
   assertStringIncludes(seen, "sshd");
   assert(!seen.includes(SECRET), "the secret was seen");
 });
+
+for (const login of ["dash", "bash", "fish", "zsh", "tcsh"] satisfies ShellName[]) {
+  Deno.test(`a secret in a step that goes by itself is in no process list, with ${login}`, async () => {
+    await using world = await FusionWorld.make({ login });
+    const seen = await seenDuring(async () => {
+      const { events, result } = await world.run({
+        vars: { token: { value: SECRET, secret: true } },
+        steps: [
+          // Its text is known only when the first one is over.
+          { exec: "sleep 0.3; echo first", register: "first" },
+          { exec: "sleep 0.3; echo {{ first.stdout }} of {{ token }}; pwd", cwd: "/usr" },
+          { exec: "cat; sh -c 'exit 3'", ignoreErrors: true, env: { TOKEN: SECRET } },
+        ],
+      }, { fuse: false });
+      assertEquals(result.status, "ok", JSON.stringify(events));
+      assertEquals(textOf(events, "2"), "first of ***\n/usr\n");
+      const end = events.find((event) => event.type === "step-end" && event.step === "3");
+      assertEquals(end?.type === "step-end" && end.code, 3);
+    });
+    assertStringIncludes(seen, "echo first");
+    assert(!seen.includes(SECRET), "the secret was seen");
+  });
+}

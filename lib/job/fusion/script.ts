@@ -162,7 +162,7 @@ function inSubshell(
 }
 
 /** A path for the POSIX shell of the script, where `quotePath` is for any login shell: fish's escapes are not sh's. */
-function shQuotePath(path: string): string {
+export function shQuotePath(path: string): string {
   if (path === "~" || path === "~/") return quotePath(path);
   if (path.startsWith("~/")) return `~/${quote(path.slice(2))}`;
   return quote(path.startsWith("-") ? `./${path}` : path);
