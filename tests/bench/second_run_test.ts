@@ -16,7 +16,7 @@ Deno.test("a job's second run on warm hosts makes no new TCP connection", async 
   await using rig = await StockRig.start({ hosts });
   const task = await rig.home.write("five.yaml", TASK);
   const run = async () => {
-    const words = ["run", task, "--hosts", "test1,test2,test3", "-F", rig.configFile];
+    const words = ["run", task, "--no-fuse", "--hosts", "test1,test2,test3", "-F", rig.configFile];
     const { code, stderr, stdout } = await rig.carpool(words, { cwd: rig.home.path });
     assertEquals(code, 0, stdout + stderr);
   };
