@@ -18,11 +18,11 @@ import { write } from "./write.ts";
 const help = `\
 carpool doctor [options] <host>: where the time goes, what is shared, what would break
 
-Makes one connection that nobody shares and measures each part of it, runs "true" there twice, opens a
-few sessions without running anything in them, and rides the live master if there is one, with "true" again.
-Nothing else happens on the host. Round trips are counted by cause and effect; on a link of less than a
-millisecond they are an upper bound. The exit status is 0 where nothing is bad, 1 where something
-is, 4 where the host cannot be reached.
+Makes one connection that nobody shares and measures each part of it, runs "true" there twice, opens
+a few sessions without running anything in them, and rides the live master if there is one, with
+"true" again. Nothing else happens on the host. Round trips are counted by cause and effect; on a link
+of less than a millisecond they are an upper bound. The exit status is 0 where nothing is bad, 1 where
+something is, 4 where the host cannot be reached.
 
   --inventory FILE       the host's settings from here instead of inventory.yaml
   --output FORMAT        auto, lines, or json
