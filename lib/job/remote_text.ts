@@ -10,10 +10,21 @@ export function inSh(text: string): string {
 }
 
 /**
+ * Puts standard input into the file that a variable names, and goes on only with all of it: for whoever reads, a connection
+ * that breaks ends the input like any other end.
+ */
+function wholeInput(variable: string, bytes: number): readonly string[] {
+  return [
+    `cat >"$${variable}" || exit`,
+    `[ $(wc -c <"$${variable}") -eq ${bytes} ] || { echo "the input was cut off" >&2; exit 74; }`,
+  ];
+}
+
+/**
  * Runs what comes on standard input as a script with an interpreter and arguments. The script lies in a file of its own
  * meanwhile, so that any interpreter can read it and its own standard input is free; the file goes with the command.
  */
-export function scriptText(interpreter: string, args: readonly string[]): string {
+export function scriptText(interpreter: string, args: readonly string[], bytes: number): string {
   const words = [...interpreter.trim().split(/\s+/).map(shellQuote), '"$f"', ...args.map(shellQuote)];
   return [
     'f=$(mktemp "${TMPDIR:-/tmp}/carpool.XXXXXXXX") || exit',
@@ -21,7 +32,7 @@ export function scriptText(interpreter: string, args: readonly string[]): string
     "trap 'exit 129' HUP",
     "trap 'exit 130' INT",
     "trap 'exit 143' TERM",
-    'cat >"$f" || exit',
+    ...wholeInput("f", bytes),
     `${words.join(" ")} </dev/null`,
   ].join("; ");
 }
@@ -33,6 +44,7 @@ export function scriptText(interpreter: string, args: readonly string[]): string
 export function writeText(
   path: string,
   base: string,
+  bytes: number,
   { mode, owner }: { readonly mode?: number | undefined; readonly owner?: string | undefined } = {},
 ): string {
   const bits = mode?.toString(8).padStart(4, "0");
@@ -47,7 +59,7 @@ export function writeText(
     "trap 'exit 129' HUP",
     "trap 'exit 130' INT",
     "trap 'exit 143' TERM",
-    'cat >"$t" || exit',
+    ...wholeInput("t", bytes),
     ...(bits === undefined
       ? [
         'm=$(stat -c %a "$d" 2>/dev/null || stat -f %Lp "$d" 2>/dev/null) || m=644',

@@ -53,10 +53,10 @@ export async function runAction(action: PlannedAction, context: StepContext): Pr
 
 async function runScript(action: PlannedScript, context: StepContext): Promise<Attempt> {
   const { env, cwd, timeoutMs, user, content, interpreter, args } = action;
-  const text = scriptText(interpreter, args);
+  const input = new TextEncoder().encode(content);
+  const text = scriptText(interpreter, args, input.length);
   // As another user the text is read by `sh` anyway.
   const command = user === undefined ? inSh(text) : text;
-  const input = new TextEncoder().encode(content);
   return await runCommand(
     await context.connection(),
     { command, env, cwd, timeoutMs, user, input },
@@ -71,7 +71,7 @@ async function writeFile(
   context: StepContext,
 ): Promise<Attempt> {
   const { to, from, mode, owner, user, timeoutMs } = action;
-  const text = writeText(to, from.replace(/^.*[\/\\]/, ""), { mode, owner });
+  const text = writeText(to, from.replace(/^.*[\/\\]/, ""), input.length, { mode, owner });
   const command = user === undefined ? inSh(text) : text;
   return await runCommand(
     await context.connection(),
