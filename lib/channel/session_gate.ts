@@ -77,6 +77,8 @@ export class SessionGate {
   /** Called when a slot has become free that nobody here waits for. */
   onRoom: (() => void) | undefined;
   readonly #spares: SparePool<Spare>;
+  /** Spares that nobody has taken; those being closed among them. */
+  readonly #idle = new Set<Spare>();
   readonly #quiet: Quiet;
   readonly #handsSpares: boolean;
 
@@ -111,12 +113,12 @@ export class SessionGate {
 
   /** Sessions open now; spares are none. */
   get openCount(): number {
-    return this.#open - this.#spares.readyCount;
+    return Math.max(0, this.#open - [...this.#idle].filter(({ opened }) => opened).length);
   }
 
   /** Sessions open ahead of need, and on their way. */
   get spareCount(): number {
-    return this.#spares.count;
+    return this.#idle.size;
   }
 
   get waitingCount(): number {
@@ -223,10 +225,12 @@ export class SessionGate {
     const spare = this.#spares.take();
     if (spare === undefined) return undefined;
     spare.claimed = true;
+    this.#idle.delete(spare);
     const session = spare.opened ?? await spare.session;
     if (session === undefined) return undefined;
     if (signal?.aborted) {
       spare.claimed = false;
+      this.#idle.add(spare);
       this.#spares.giveBack(spare);
       throw signal.reason;
     }
@@ -243,17 +247,22 @@ export class SessionGate {
       opened: undefined,
       session: opening.then((session) => {
         spare.opened = this.#opened(session);
-        session.ended.then(() => this.#spares.gone(spare));
+        session.ended.then(() => {
+          this.#idle.delete(spare);
+          this.#spares.gone(spare);
+        });
         if (!spare.claimed && !this.#spares.arrived(spare)) session.close();
         return session;
       }, (error) => {
         if (isSessionLimit(error)) this.#learn();
+        this.#idle.delete(spare);
         this.#spares.gone(spare);
         this.#spares.end(); // refused once: no more, and whoever waits for this one opens its own
         this.#release();
         return undefined;
       }),
     };
+    this.#idle.add(spare);
     return spare;
   }
 
