@@ -1,6 +1,7 @@
 import { CarpoolError } from "../base/errors.ts";
 import { shellQuote } from "../base/shell_quote.ts";
 import { Liquid } from "../deps/liquid.ts";
+import { ShellReader } from "./shell_context.ts";
 import type { Scope } from "./step_definition.ts";
 
 /** How values are made safe for the file that they come into. */
@@ -13,10 +14,14 @@ export function escapeFor(path: string): TemplateEscape {
   return /\.json$/i.test(path) ? "json" : "none";
 }
 
-const engines = new Map<TemplateEscape, Liquid>();
+/** `marked`: as for the shell, with a mark around each value. */
+const engines = new Map<TemplateEscape | "marked", Liquid>();
+
+/** No template has it in it. */
+const mark = `\0${crypto.randomUUID()}\0`;
 
 /** Templates see variables and nothing else: no file, no prototype, no JavaScript. */
-function engineFor(escape: TemplateEscape): Liquid {
+function engineFor(escape: TemplateEscape | "marked"): Liquid {
   const known = engines.get(escape);
   if (known) return known;
   const outside = () => {
@@ -55,6 +60,7 @@ const escapes = {
   shell: (value: unknown) =>
     Array.isArray(value) ? value.map((one) => shellQuote(textOf(one))).join(" ") : shellQuote(textOf(value)),
   json: (value: unknown) => JSON.stringify(value ?? null),
+  marked: (value: unknown): string => `${mark}${escapes.shell(value).replaceAll(mark, "")}${mark}`,
 } as const;
 
 function textOf(value: unknown): string {
@@ -75,9 +81,37 @@ export function templateNames(source: string, file: string): readonly string[] {
 /** A template filled in. @throws {CarpoolError} with line and column, also for a variable that is not there. */
 export function renderTemplate(source: string, file: string, scope: Scope, escape: TemplateEscape): string {
   try {
-    return engineFor(escape).parseAndRenderSync(source, scope);
+    const text: string = engineFor(escape).parseAndRenderSync(source, scope);
+    if (escape === "shell") checkPlaces(engineFor("marked").parseAndRenderSync(source, scope));
+    return text;
   } catch (error) {
     throw explain(error, file);
+  }
+}
+
+/** A value's own quotes hold only where no others are: elsewhere `$(…)` in it would run. */
+function checkPlaces(marked: string): void {
+  const reader = new ShellReader();
+  let line = 1;
+  for (const [index, piece] of marked.split(mark).entries()) {
+    if (index % 2 === 0) {
+      reader.read(piece);
+      line += piece.split("\n").length - 1;
+      continue;
+    }
+    const { context } = reader;
+    // One that needed no quotes is harmless anywhere; in a comment all but a new line is.
+    const risky = context === "comment" ? piece.includes("\n") : context !== "plain" && piece.includes("'");
+    if (risky) {
+      // Not the value itself: it may be secret.
+      const where = `in line ${line} of what it makes, a value that needs quotes stands`;
+      throw new CarpoolError("bad-template", {
+        what: context === "comment" || context === "here-document" || context === "escape"
+          ? `${where} in a place (${context}) where they mean nothing`
+          : `${where} between others: take those away, or write | raw`,
+      });
+    }
+    reader.read("x");
   }
 }
 

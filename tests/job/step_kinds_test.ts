@@ -1,6 +1,14 @@
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { CarpoolError, JobFileError } from "../../lib/base/errors.ts";
 import type { JobDefinition } from "../../lib/job/job.ts";
+import { renderTemplate } from "../../lib/job/template.ts";
 import { noPrompter } from "../../lib/target/prompter.ts";
 import { LocalHost } from "./local_host.ts";
 import { answering, runJobOn } from "./run_job_here.ts";
@@ -112,6 +120,27 @@ Deno.test("a template is filled in, says whether it changed anything, and keeps 
     assertEquals(second.ends[1], "2 skipped");
     assertEquals((await Array.fromAsync(Deno.readDir(`${cwd}/target`))).length, 3);
   });
+});
+
+Deno.test("a template of a shell script refuses a value where its quotes would not hold", () => {
+  const made = (source: string, x: string) => renderTemplate(source, "t", { x }, "shell");
+  const places = ['echo "{{ x }}"', "echo '{{ x }}'", "cat <<EOF\n{{ x }}\nEOF", "echo `echo {{ x }}`"];
+  for (const source of places) {
+    assertThrows(() => made(source, "$(s3cr3t)"), CarpoolError);
+    try {
+      made(source, "$(s3cr3t)");
+    } catch (error) {
+      assert(!String(error).includes("s3cr3t"), String(error));
+    }
+    assertEquals(made(source, "web1"), source.replace("{{ x }}", "web1"));
+    assertEquals(
+      made(source.replace("x }}", "x | raw }}"), "$(s3cr3t)"),
+      source.replace("{{ x }}", "$(s3cr3t)"),
+    );
+  }
+  assertThrows(() => made("# {{ x }}", "a\nreboot"), CarpoolError);
+  assertEquals(made("# {{ x }}", "a b"), "# 'a b'");
+  assertEquals(made('echo "$(cat {{ x }})"', "a b"), `echo "$(cat 'a b')"`);
 });
 
 Deno.test("values in a template are made safe for the kind of file it becomes", async () => {
