@@ -19,6 +19,7 @@ export function hiddenCommand(
 ): HiddenCommand {
   const end = `#${crypto.randomUUID()}`;
   const script = [
+    "{", // half a script is no script: braces that are not closed are a mistake
     ...(cwd === undefined ? [] : [`cd ${shQuotePath(cwd)} || exit`]),
     ...Object.entries(env).map(([name, value]) => `${name}=${quote(value)}; export ${name}`),
     'case "${SHELL##*/}" in sh|ash|bash|dash|ksh|ksh93|mksh|yash|zsh)',
@@ -28,6 +29,7 @@ export function hiddenCommand(
     "carpool=$(mktemp) || exit", // 0600
     `printf '%s\\n' ${quote(command)} >"$carpool"`,
     '"$SHELL" "$carpool" </dev/null; set -- $?; rm -f "$carpool"; exit $1',
+    "}",
     end,
     "",
   ];
