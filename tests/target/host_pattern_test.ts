@@ -12,7 +12,7 @@ const groups: Record<string, readonly string[]> = {
 
 const names: HostNames = {
   source: "inventory.yaml",
-  group: (name) => groups[name],
+  group: (name) => Object.hasOwn(groups, name) ? groups[name] : undefined,
   groupNames: () => Object.keys(groups),
   all: () => new Set(Object.values(groups).flat()),
   known: () => [...new Set(Object.values(groups).flat()), "alias1"],

@@ -136,8 +136,8 @@ Deno.test("askpass is ended when asking is aborted", async () => {
   const pidFile = `${home.path}/pid`;
   const path = await askpass(home, `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 1000`);
   const controller = new AbortController();
+  using watcher = Deno.watchFs(home.path); // first: what happens before it is there, it does not tell
   const asked = new AskpassPrompter(path, home.env).secret("x", controller.signal);
-  using watcher = Deno.watchFs(home.path);
   for await (const _ of watcher) if (await Deno.stat(pidFile).then(() => true, () => false)) break;
   controller.abort(new DOMException("enough", "AbortError"));
   assertEquals(await asked.catch((error) => error.message), "enough");
