@@ -65,7 +65,7 @@ export class WindowSize {
 
   /** What may be under way now. */
   get bytes(): number {
-    return this.draining ? Math.max(MIN_WINDOW_BYTES, this.#bytes / 2) : this.#bytes;
+    return this.draining ? Math.max(MIN_WINDOW_BYTES, Math.floor(this.#bytes / 2)) : this.#bytes;
   }
 
   /** Rounds that were looked at. */

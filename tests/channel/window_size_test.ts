@@ -91,3 +91,16 @@ Deno.test("a way that has become longer is looked at anew, with half a window, i
   assertEquals(Math.round(way.roundTrip.minMs!), 100);
   assert(size.bytes >= way.pipeBytes, `${size.bytes} of ${way.pipeBytes}`);
 });
+
+Deno.test("a window is a whole number of bytes, whatever has happened to it", () => {
+  const way = new Way(12_345, 21.7);
+  way.roundTrip.seen(21.7);
+  const size = new WindowSize(way.roundTrip, 2 * 1024 * 1024 + 1, MAX);
+  let drained = false;
+  for (let round = 0; round < 2000; round++) {
+    way.round(size, (round * 7) % 5);
+    drained ||= size.draining;
+    assert(Number.isInteger(size.bytes), `${size.bytes}`);
+  }
+  assert(drained);
+});
