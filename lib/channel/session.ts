@@ -309,6 +309,11 @@ export class Session {
     this.#channel.notify("signal", encodeSignalRequest(name));
   }
 
+  /** Nobody reads the output any more: OpenSSH's sshd closes the command's pipe (its PROTOCOL §2.1), others ignore it. */
+  stopOutput(): void {
+    this.#channel.notify("eow@openssh.com");
+  }
+
   /** Tells the remote terminal its new size (RFC 4254 §6.7), in characters. */
   resize(columns: number, rows: number): void {
     this.#channel.notify("window-change", encodeWindowChange(columns, rows));

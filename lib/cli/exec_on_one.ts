@@ -21,7 +21,7 @@ export interface ExecOnOneOptions extends Pick<ExecOptions, "cwd" | "env" | "tim
 
 /**
  * Runs a command on one host as if it ran here: its bytes go out as they come, its exit status is returned, Ctrl-C
- * reaches it. 255 when it never ran, when a signal ended it, or when its end is not known.
+ * reaches it. 255 when it never ran, when a signal ended it, or when its end is not known; 130 after Ctrl-C.
  */
 export async function execOnOne(
   destination: string,
@@ -29,22 +29,27 @@ export async function execOnOne(
   options: ExecOnOneOptions,
 ): Promise<number> {
   let process: RemoteProcess | undefined;
-  // The first Ctrl-C goes to the command, which may handle it; while still connecting it gives up.
-  using interrupts = new Interrupts(() => process?.kill("INT"));
+  // The first Ctrl-C goes to the command, which may handle it; until there is one, and for other signals, it gives up.
+  const giveUp = new AbortController();
+  using interrupts = new Interrupts((signal) => {
+    if (process !== undefined && signal === "SIGINT") process.kill("INT");
+    else giveUp.abort(interrupts.signal.reason);
+  });
   try {
-    await using host = await connect(destination, { ...options.target, signal: interrupts.signal });
+    await using host = await connect(destination, { ...options.target, signal: giveUp.signal });
     using terminal = new LocalTerminal(options.tty);
     const { cwd, env, timeoutMs } = options;
-    process = await host.spawn(command, { cwd, env, timeoutMs, pty: terminal.pty });
+    process = await host.spawn(command, { cwd, env, timeoutMs, pty: terminal.pty, signal: giveUp.signal });
     terminal.follow(process);
     const input = passInput(process, options.tty || (options.stdin && !Deno.stdin.isTerminal()));
     const output = [passOutput(process, "stdout"), passOutput(process, "stderr")];
     const status = await process.status;
-    await Promise.all(output);
+    const unread = (await Promise.all(output)).includes("unread");
     input.stop();
     await options.remember?.(host);
     if (status.outcome === "exited" && !status.timedOut) return status.code ?? exitStatus.sshFailed;
     if (interrupts.signal.aborted) return exitStatus.interrupted;
+    if (unread) return exitStatus.unread;
     const why = status.timedOut
       ? "it ran out of time"
       : status.outcome === "signalled"
@@ -68,13 +73,15 @@ function say(message: string): void {
   write(`carpool: ${plainText(message)}\n`, "stderr");
 }
 
-async function passOutput(process: RemoteProcess, stream: "stdout" | "stderr"): Promise<void> {
+async function passOutput(process: RemoteProcess, stream: "stdout" | "stderr"): Promise<"read" | "unread"> {
   try {
     await process[stream].pipeTo(Deno[stream].writable, { preventClose: true });
+    return "read";
   } catch (error) {
     // Whoever read our output has gone (`| head`): the command hears of it as it would here.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    process.kill("PIPE");
+    process.stopOutput();
+    return "unread";
   }
 }
 

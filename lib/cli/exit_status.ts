@@ -12,6 +12,8 @@ export const exitStatus = {
   unreachable: 4,
   /** Ctrl-C, as a shell would say it: 128 + SIGINT. */
   interrupted: 130,
+  /** `exec` on one host whose output nobody reads any more, as a shell would say it: 128 + SIGPIPE. */
+  unread: 141,
   /** `exec` on one host: the command never ran, or its end is not known; as ssh has it. */
   sshFailed: 255,
 } as const;

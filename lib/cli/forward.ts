@@ -1,3 +1,4 @@
+import { ForwardError, MasterError } from "../base/errors.ts";
 import type { ForwardKind, ForwardSpec } from "../channel/forward/forward_spec.ts";
 import { formatForward, parseForward } from "../channel/forward/forward_text.ts";
 import { openMasterFor } from "../host/connect.ts";
@@ -65,7 +66,15 @@ const FORWARD_DEADLINE_MS = 30_000;
 async function tell(client: ControlClient, spec: ForwardSpec, cancel: boolean): Promise<void> {
   const id = client.nextRequestId();
   const type = cancel ? MUX.CLOSE_FORWARD : MUX.OPEN_FORWARD;
-  const answer = await client.ask(encodeMuxForward(type, id, toMuxForward(spec)), id);
+  const answer = await client.ask(encodeMuxForward(type, id, toMuxForward(spec)), id).catch((error) => {
+    if (!(error instanceof MasterError) || error.code !== "refused") throw error;
+    throw new ForwardError("refused", {
+      what: cancel ? "Cannot cancel the forward" : "Cannot forward",
+      where: formatForward(spec),
+      why: error.why,
+      cause: error,
+    });
+  });
   const port = answer.type === MUX.REMOTE_PORT ? `, allocated port ${answer.body.uint32()}` : "";
   write(`${plainText(formatForward(spec))}: ${cancel ? "cancelled" : "open"}${port}\n`, "stdout");
 }

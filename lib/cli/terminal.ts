@@ -28,15 +28,15 @@ const endings: readonly Deno.Signal[] = Deno.build.os === "windows"
  */
 export class Interrupts implements Disposable {
   readonly #controller = new AbortController();
-  readonly #listener: () => void;
+  readonly #listeners: ReadonlyMap<Deno.Signal, () => void>;
 
-  constructor(onFirst?: () => void) {
-    this.#listener = () => {
+  constructor(onFirst?: (signal: Deno.Signal) => void) {
+    this.#listeners = new Map(endings.map((ending) => [ending, () => {
       if (this.#controller.signal.aborted) Deno.exit(130);
       this.#controller.abort(new DOMException("Interrupted", "AbortError"));
-      onFirst?.();
-    };
-    for (const ending of endings) Deno.addSignalListener(ending, this.#listener);
+      onFirst?.(ending);
+    }]));
+    for (const [ending, listener] of this.#listeners) Deno.addSignalListener(ending, listener);
   }
 
   get signal(): AbortSignal {
@@ -44,6 +44,6 @@ export class Interrupts implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const ending of endings) Deno.removeSignalListener(ending, this.#listener);
+    for (const [ending, listener] of this.#listeners) Deno.removeSignalListener(ending, listener);
   }
 }

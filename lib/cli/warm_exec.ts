@@ -16,6 +16,9 @@ const WITH_VALUE = /^-[FJilop]$/;
 /** A host that is one word: no list, no range, no group with an operator. */
 const PLAIN_HOST = /^[A-Za-z0-9_][A-Za-z0-9_.:@-]*$/;
 
+/** A command whose output nobody reads gets this long to end, in milliseconds. */
+const UNREAD_MS = 2000;
+
 /** A command line that the short way understands. */
 export interface WarmCommand {
   readonly question: WarmQuestion;
@@ -58,8 +61,10 @@ export async function warmExec(args: readonly string[]): Promise<number | undefi
     await connection?.close();
     return undefined; // nothing was started: the long way says what is wrong, or makes it right
   }
-  const end = await runIn(session, warm, record.env);
+  const { end, interrupted, unread } = await runIn(session, warm, record.env);
   if (end.outcome === "exited") return end.code ?? exitStatus.sshFailed;
+  if (interrupted) return exitStatus.interrupted;
+  if (unread) return exitStatus.unread;
   const why = end.outcome === "signalled" ? `SIG${end.signal} ended it` : end.error?.message;
   const said = end.outcome === "signalled"
     ? `The command did not end by itself: ${record.where}: ${why}`
@@ -73,8 +78,9 @@ async function runIn(
   session: Session,
   { command, stdin }: WarmCommand,
   env: Readonly<Record<string, string>>,
-): Promise<SessionEnd> {
+): Promise<{ readonly end: SessionEnd; readonly interrupted: boolean; readonly unread: boolean }> {
   let interrupted = false;
+  let unread = false;
   const interrupt = () => {
     if (interrupted) Deno.exit(exitStatus.interrupted);
     interrupted = true;
@@ -85,10 +91,12 @@ async function runIn(
     env,
     onOutput: (data, stream) => {
       try {
-        for (let at = 0; at < data.length;) at += Deno[stream].writeSync(data.subarray(at));
+        for (let at = 0; at < data.length && !unread;) at += Deno[stream].writeSync(data.subarray(at));
       } catch (error) {
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-        session.signal("PIPE"); // whoever read our output has gone: the command hears of it as it would here
+        unread = true; // whoever read our output has gone: the command hears of it as it would here
+        session.stopOutput();
+        setTimeout(() => Deno.exit(exitStatus.unread), UNREAD_MS); // what does not write any more is not waited for
       }
       session.consumed(data.length);
     },
@@ -98,7 +106,7 @@ async function runIn(
   else session.endInput();
   const end = await session.ended;
   Deno.removeSignalListener("SIGINT", interrupt);
-  return end;
+  return { end, interrupted, unread };
 }
 
 async function passInput(session: Session): Promise<void> {

@@ -68,6 +68,9 @@ export class RemoteProcess implements AsyncDisposable {
   #timedOut = false;
   #ended = false;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
+  #stopTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Resolves when nothing more is to be waited for: the channel was closed, and its server says nothing to that. */
+  readonly #abandoned = Promise.withResolvers<SessionEnd>();
 
   /** @ignore Use {@linkcode Host.spawn}. */
   constructor(session: Session, command: string, options: ProcessOptions = {}, sink?: OutputSink) {
@@ -112,8 +115,11 @@ export class RemoteProcess implements AsyncDisposable {
     const abort = () => this.#endGently();
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
-    const end = await this.#session.ended;
+    const end = await Promise.race([this.#session.ended, this.#abandoned.promise]);
     this.#ended = true;
+    clearTimeout(this.#stopTimer);
+    this.#stdout.end();
+    this.#stderr.end();
     clearTimeout(timer);
     clearTimeout(this.#killTimer);
     signal?.removeEventListener("abort", abort);
@@ -141,13 +147,24 @@ export class RemoteProcess implements AsyncDisposable {
     this.#session.signal("TERM");
     this.#killTimer = setTimeout(() => {
       this.#session.signal("KILL");
-      this.#killTimer = setTimeout(() => this.#session.close(), GRACE_MS);
+      this.#killTimer = setTimeout(() => {
+        this.#session.close();
+        this.#killTimer = setTimeout(() => this.#abandoned.resolve(silent(this.#session.where)), GRACE_MS);
+      }, GRACE_MS);
     }, GRACE_MS);
   }
 
   /** Sends a signal to the process; `SIGTERM` or `TERM`; default TERM. */
   kill(signal = "TERM"): void {
     this.#session.signal(signal.replace(/^SIG/, ""));
+  }
+
+  /** Nobody reads the output any more: the process meets a closed pipe when it writes, and is ended if it goes on. */
+  stopOutput(): void {
+    this.#session.stopOutput();
+    if (this.#stopTimer === undefined && !this.#ended) {
+      this.#stopTimer = setTimeout(() => this.#endGently(), GRACE_MS);
+    }
   }
 
   /** Tells the remote terminal its new size, in characters. */
@@ -171,4 +188,16 @@ function ptyOf(pty: boolean | PtyOptions | undefined) {
   if (!pty) return undefined;
   const { term = "xterm-256color", columns = 80, rows = 24 } = pty === true ? {} : pty;
   return { term, columns, rows };
+}
+
+/** A server that does not even answer the end of a channel: the connection is as good as dead. */
+function silent(where: string): SessionEnd {
+  const error = new ChannelError("closed", {
+    what: "Cannot tell how the command ended",
+    where,
+    why: "the server does not answer",
+    fix: "it may still be running: look on the host",
+    outcome: "unknown",
+  });
+  return { outcome: "unknown", code: null, signal: null, error };
 }

@@ -270,7 +270,7 @@ function settle(
         kind: "doubtful",
         why:
           `it was under way when run ${run} broke off and may have run; look on the host, then resume with ` +
-          "--retry-unknown (run it again) or --skip-unknown (take it as done)",
+          "--retry-unknown to run it again",
       };
     }
   }

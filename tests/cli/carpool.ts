@@ -5,9 +5,15 @@ import { type Running, type RunOptions, type RunResult, start } from "../support
 /** Run directly, as `deno task carpool` does; `mod.ts` leads to the same. */
 const program = fromFileUrl(import.meta.resolve("../../lib/cli/main.ts"));
 
+const flags = ["run", "--quiet", "--allow-all", "--no-config", "--no-lock", "--no-check"];
+
+/** The words that start the command, for a shell. */
+export function carpoolWords(args: readonly string[]): string[] {
+  return [Deno.execPath(), ...flags, program, ...args];
+}
+
 /** Starts the command as a process of its own. */
 export function startCarpool(args: readonly string[], options: RunOptions = {}): Running {
-  const flags = ["run", "--quiet", "--allow-all", "--no-config", "--no-lock", "--no-check"];
   return start(Deno.execPath(), [...flags, program, ...args], {
     ...options,
     env: { NO_COLOR: "1", ...options.env },
