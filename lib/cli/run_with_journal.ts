@@ -5,6 +5,7 @@ import { hashInputs } from "../job/journal_hash.ts";
 import { journalDirectory } from "../job/journal_place.ts";
 import type { JournalState } from "../job/journal_record.ts";
 import type { JobConnect } from "../job/job_host.ts";
+import type { SettledForecast } from "../job/dry_run.ts";
 import { type Remainder, remainderOf, RunLedger } from "../job/resume.ts";
 import type { Plan } from "../job/planned.ts";
 import type { PreparePlan } from "../job/run_all.ts";
@@ -35,7 +36,7 @@ export interface Resumed {
 export async function leftOf(
   plan: Plan,
   { request, state }: Resumed,
-): Promise<{ readonly plan: Plan; readonly settled: (host: string, step: string) => string | undefined }> {
+): Promise<{ readonly plan: Plan; readonly settled: (host: string, step: string) => SettledForecast | undefined }> {
   const { scope, policy } = request;
   const hashOf = await hashInputs(plan, journalDirectory());
   const left = remainderOf(plan, state, hashOf, { scope, policy });
@@ -43,7 +44,10 @@ export async function leftOf(
     plan: left.plan,
     settled: (host, step) => {
       const found = left.settled(host, step);
-      return found?.kind === "done" ? found.reason : found?.why;
+      if (found?.kind === "doubtful") {
+        return { would: "perhaps", why: "it was under way when the run broke off: the host is asked" };
+      }
+      return found && { would: "skip", why: found.reason };
     },
   };
 }

@@ -35,9 +35,12 @@ export interface ForecastOptions {
   readonly signal: AbortSignal;
   /** Hides what must not be shown. */
   readonly redact?: (text: string) => string;
-  /** What an earlier sitting of the run did: a resumed run would skip it. */
-  readonly settled?: (host: string, step: string) => string | undefined;
+  /** What an earlier sitting of the run did, or may have done: the host is asked about that. */
+  readonly settled?: (host: string, step: string) => SettledForecast | undefined;
 }
+
+/** What an earlier sitting of a run means for a step: done, or to be asked of the host. */
+export type SettledForecast = Pick<StepForecast, "would" | "why">;
 
 /**
  * What a run of a plan would do, host by host, in the order of the plan. Contacts nobody unless guards or differences are
@@ -97,8 +100,8 @@ function needsAsking(action: PlannedAction, { checkGuards, diff }: ForecastOptio
 function withoutAsking(host: string, action: PlannedAction, options: ForecastOptions): StepForecast {
   const { step, kind, title } = action;
   const base = { step, kind, title };
-  const done = options.settled?.(host, step);
-  if (done !== undefined) return { ...base, would: "skip", why: done };
+  const settled = options.settled?.(host, step);
+  if (settled !== undefined) return { ...base, ...settled };
   if (action.skip !== undefined) return { ...base, would: "skip", why: action.skip };
   if (action.when !== undefined || action.whenCalls !== undefined) {
     const conditions = action.when?.join(" and ");

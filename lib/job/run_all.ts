@@ -79,10 +79,10 @@ export async function runAll(
     if (signal.aborted) return "stopped from here";
     const { maxFailures, maxUnreachable } = plan.strategy;
     if (known.failed > limitOf(maxFailures, names.length)) {
-      return `${known.failed} hosts failed (maxFailures)`;
+      return `${known.failed} ${known.failed === 1 ? "host" : "hosts"} failed (maxFailures)`;
     }
     if (known.unreachable > limitOf(maxUnreachable, names.length)) {
-      return `${known.unreachable} hosts were unreachable (maxUnreachable)`;
+      return `${known.unreachable} ${known.unreachable === 1 ? "host was" : "hosts were"} unreachable (maxUnreachable)`;
     }
     return undefined;
   };

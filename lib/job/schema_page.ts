@@ -58,7 +58,7 @@ function defaultOf({ default: value }: JsonSchema): string {
 const durations = new Set(["timeout", "delay", "interval", "after"]);
 
 function typeOf(name: string, property: JsonSchema): string {
-  if (durations.has(name)) return "duration";
+  if (durations.has(name) && property.type !== "array") return "duration";
   if (name === "when") return "expression";
   if (property.enum) return property.enum.map((one) => `\`${String(one)}\``).join(", ");
   if (property.const !== undefined) return `\`${String(property.const)}\``;

@@ -16,7 +16,7 @@ export interface YamlContent {
  * Reads YAML 1.2 text of a task or inventory file.
  *
  * @param what What could not be done when the text is wrong: "Cannot use the task file".
- * @throws {JobProblemsError} with every mistake of syntax, each with its line and column.
+ * @throws {JobProblemsError} with the mistakes of syntax up to the first that hides the rest, with line and column.
  */
 export async function readYaml(bytes: Uint8Array, file: string, what: string): Promise<YamlContent> {
   if (bytes.byteLength > maxFileBytes) {
@@ -50,7 +50,7 @@ export async function readYaml(bytes: Uint8Array, file: string, what: string): P
   try {
     const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, version: "1.2" });
     // A warning is an unknown tag (`!!python/object`): nothing that a task file may hold.
-    const wrong = [...document.errors, ...document.warnings];
+    const wrong = upToConfusion([...document.errors, ...document.warnings]);
     if (wrong.some((e) => /call stack/.test(e.message))) throw new RangeError("nested");
     if (wrong.length > 0) {
       throw new JobProblemsError(what, wrong.map((e): Problem => ({ ...at(e.pos[0]), ...explain(e) })));
@@ -98,6 +98,14 @@ export async function readYaml(bytes: Uint8Array, file: string, what: string): P
   }
 }
 
+/** Mistakes that do not make the parser lose its way: behind any other, what it says is about its own confusion. */
+const harmless = new Set(["DUPLICATE_KEY", "TAG_RESOLVE_FAILED"]);
+
+function upToConfusion<T extends { readonly code: string }>(errors: readonly T[]): readonly T[] {
+  const first = errors.findIndex(({ code }) => !harmless.has(code));
+  return first < 0 ? errors : errors.slice(0, first + 1);
+}
+
 function explain(error: { readonly code: string; readonly message: string }): Pick<Problem, "why" | "fix"> {
   const message = error.message.replace(/\.?$/, "").replace(/^./, (c) => c.toLowerCase());
   switch (error.code) {
@@ -105,6 +113,8 @@ function explain(error: { readonly code: string; readonly message: string }): Pi
       return { why: "the same key twice in one map", fix: "remove one of them" };
     case "TAB_AS_INDENT":
       return { why: "a tab in the indentation", fix: "YAML is indented with spaces" };
+    case "BLOCK_AS_IMPLICIT_KEY":
+      return { why: 'a ": " inside text that has no quotes', fix: "put quotes around the whole text" };
     case "MULTIPLE_DOCS":
       return { why: "a second document (---)", fix: "keep one document in a file" };
     case "TAG_RESOLVE_FAILED":

@@ -256,9 +256,9 @@ Deno.test("with order linear a host that failed holds nobody up, and maxFailures
   const off = await run(strict, fail, { names: ["a", "b", "c"] });
   assertEquals(off.hosts.map((host) => host.calls), [["one"], ["one"], ["one"]]);
   assertEquals(off.result.hosts.map(({ status, reason }) => [status, reason]), [
-    ["skipped", "1 hosts failed (maxFailures)"],
+    ["skipped", "1 host failed (maxFailures)"],
     ["failed", "step 1 (one): exit status 1"],
-    ["skipped", "1 hosts failed (maxFailures)"],
+    ["skipped", "1 host failed (maxFailures)"],
   ]);
 });
 
