@@ -3,7 +3,7 @@ import { BULK_LANE_BYTES, type Lanes } from "./lanes.ts";
 import type { SessionSource } from "./session_source.ts";
 
 /** For each millisecond of round trip, so much more makes a lane's handshake worth its time. */
-const BYTES_PER_MS = 640 * 1024;
+const BYTES_PER_MS = 2 * 1024 * 1024;
 
 /** A source of sessions that is held until it is disposed. */
 export type HeldSource = SessionSource & Disposable;

@@ -9,6 +9,7 @@ import type { Target } from "../target/target.ts";
 import { algorithmsFor, HOST_KEY_ALGORITHMS } from "./algorithms.ts";
 import type { Carrier } from "./dial.ts";
 import { createAuthentication } from "./ssh2_auth.ts";
+import { authenticateEarly } from "./ssh2_early_auth.ts";
 import { assertShapes, type Ssh2Client, type Ssh2Protocol } from "./ssh2_shapes.ts";
 
 /** RFC 4253 §9: new keys after a gigabyte or an hour, whichever comes first. ssh2 does neither by itself. */
@@ -89,6 +90,7 @@ export async function openSsh2Link(
     });
     const protocol = assertShapes(client, target.where);
     authentication.attach(client);
+    authenticateEarly(protocol, (error) => client.emit("error", error));
     const link = new Ssh2Link(target, client, carrier, protocol);
     handshake.startDeadline();
     client.on("handshake", () => handshake.pauseDeadline()); // from here on people and agents take their time

@@ -20,11 +20,14 @@ export interface Ssh2Protocol {
   readonly _kexinit: unknown;
   _queue: Uint8Array[] | undefined;
   rekey(): void;
+  /** Asks for a service (RFC 4253 §10). */
+  service(name: string): void;
 }
 
 /** Of `lib/client.js`. */
 export interface Ssh2Client {
   readonly _protocol: Ssh2Protocol;
+  emit(event: string, ...args: unknown[]): boolean;
   on(event: string, listener: (...args: never[]) => void): this;
   once(event: string, listener: (...args: never[]) => void): this;
   connect(options: Record<string, unknown>): this;
@@ -38,6 +41,7 @@ export function assertShapes(client: Ssh2Client, where: string): Ssh2Protocol {
   const missing = [
     ["_protocol._onPayload", protocol?._onPayload],
     ["_protocol.rekey", protocol?.rekey],
+    ["_protocol.service", protocol?.service],
     ["_protocol._packetRW.write.alloc", protocol?._packetRW?.write?.alloc],
     ["_protocol._packetRW.write.finalize", protocol?._packetRW?.write?.finalize],
     ["_protocol._cipher.encrypt", protocol?._cipher?.encrypt],
