@@ -36,7 +36,9 @@ export interface Resumed {
 export async function leftOf(
   plan: Plan,
   { request, state }: Resumed,
-): Promise<{ readonly plan: Plan; readonly settled: (host: string, step: string) => SettledForecast | undefined }> {
+): Promise<
+  { readonly plan: Plan; readonly settled: (host: string, step: string) => SettledForecast | undefined }
+> {
   const { scope, policy } = request;
   const hashOf = await hashInputs(plan, journalDirectory());
   const left = remainderOf(plan, state, hashOf, { scope, policy });
@@ -47,7 +49,7 @@ export async function leftOf(
       if (found?.kind === "doubtful") {
         return { would: "perhaps", why: "it was under way when the run broke off: the host is asked" };
       }
-      return found && { would: "skip", why: found.reason };
+      return found && { would: "skip", why: found.kind === "done" ? found.reason : found.why };
     },
   };
 }

@@ -82,7 +82,9 @@ export async function runAll(
       return `${known.failed} ${known.failed === 1 ? "host" : "hosts"} failed (maxFailures)`;
     }
     if (known.unreachable > limitOf(maxUnreachable, names.length)) {
-      return `${known.unreachable} ${known.unreachable === 1 ? "host was" : "hosts were"} unreachable (maxUnreachable)`;
+      return `${known.unreachable} ${
+        known.unreachable === 1 ? "host was" : "hosts were"
+      } unreachable (maxUnreachable)`;
     }
     return undefined;
   };
