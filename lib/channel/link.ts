@@ -17,6 +17,8 @@ export interface CloseInfo {
 export interface Link extends AsyncDisposable {
   /** Where it leads, for messages: `deploy@web1:22`. */
   readonly where: string;
+  /** A round trip to the server, in milliseconds, where whoever made the link has seen one: it may have been longer than need be. */
+  readonly rttMs?: number | undefined;
   /** Sends one message. The link owns `payload` from here on. After the end it is dropped: watch {@linkcode closed}. */
   send(payload: Uint8Array): void;
   /** Bytes accepted by {@linkcode send} that have not left yet; 0 once the link has ended. */

@@ -6,6 +6,7 @@ import { endsWith, KEPT_BYTES, LARGE_BYTES, partBeside, remoteHashOf, TAIL_BYTES
 import type { CopyPeer } from "./copy_peer.ts";
 import { shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
+import { GatheringWriter } from "./gathering_writer.ts";
 import { hashFile } from "./local_hash.ts";
 import type { RemoteEntry } from "./fetch_list.ts";
 import type { SftpClient } from "./sftp_client.ts";
@@ -172,17 +173,25 @@ async function transfer(
 ): Promise<void> {
   let got = start;
   const end = size === 0 ? MAX_UNSIZED_BYTES + 1 : size;
-  for (;;) {
-    if (reads.idle) await reads.ask(Math.min(chunkBytes, end - reads.asked));
-    // Ahead as far as there is room; a file without a size is read step by step.
-    while (size > 0 && reads.asked < end && reads.askAhead(Math.min(chunkBytes, end - reads.asked)));
-    const chunk = await reads.next();
-    const data = chunk.data.subarray(0, end - got);
-    for (let offset = 0; offset < data.length;) offset += await file.write(data.subarray(offset));
-    chunk.release();
-    got += data.length;
-    progress(data.length);
-    if (chunk.ended || got >= end) return;
+  const writer = new GatheringWriter(file);
+  try {
+    for (;;) {
+      if (reads.idle) await reads.ask(Math.min(chunkBytes, end - reads.asked));
+      // Ahead as far as there is room; a file without a size is read step by step.
+      while (size > 0 && reads.asked < end && reads.askAhead(Math.min(chunkBytes, end - reads.asked)));
+      const chunk = await reads.next();
+      const data = chunk.data.subarray(0, end - got);
+      got += data.length;
+      await writer.write(data, () => {
+        chunk.release();
+        progress(data.length);
+      });
+      if (chunk.ended || got >= end) break;
+      // Whoever reads ahead waits for room, which is made by writing.
+      if (reads.idle) await writer.finish();
+    }
+  } finally {
+    await writer.finish(); // what has arrived is kept: the next fetch may go on from there
   }
 }
 

@@ -263,10 +263,13 @@ export class Host implements AsyncDisposable {
 
   /**
    * The shortest round trip seen lately on any answer of the server, in milliseconds: the way, and the server's own part
-   * in it. Undefined before the first command.
+   * in it. Undefined before the first command, unless whoever made the connection has seen one.
    */
   get rttMs(): number | undefined {
-    return this.#connection.roundTrip.minMs;
+    const seen = [this.#connection.roundTrip.minMs, this.#connection.link.rttMs].filter((ms) =>
+      ms !== undefined
+    );
+    return seen.length === 0 ? undefined : Math.min(...seen);
   }
 
   /** What is open and waiting now. `lanes` counts the connections beside the first; their sessions are in `sessions`. */

@@ -40,6 +40,7 @@ export class ControlClient {
   readonly #frames = new MuxFrames();
   #nextRequestId = 0;
   #closed = false;
+  #rttMs: number | undefined;
 
   private constructor(path: string, conn: Deno.Conn, deadlineMs: number) {
     this.path = path;
@@ -67,13 +68,14 @@ export class ControlClient {
   }
 
   async #greet(): Promise<this> {
-    const version = await this.#understand(await this.#read(), ({ type, body }) => {
+    const { version, rttMs } = await this.#understand(await this.#read(), ({ type, body }) => {
       if (type !== MUX.HELLO) throw refused(this.path, `it answered with message 0x${type.toString(16)}`);
-      return decodeMuxHello(body).version;
+      return decodeMuxHello(body);
     });
     if (version !== MUX_VERSION) {
       throw refused(this.path, `it speaks version ${version} of the mux protocol, we ${MUX_VERSION}`);
     }
+    this.#rttMs = rttMs;
     return this;
   }
 
@@ -113,7 +115,7 @@ export class ControlClient {
   /** Hands the socket over to a link, after PROXY_OK has been read. */
   board(where: string): Link {
     this.#closed = true;
-    return new FramedLink(this.#conn, where, { initial: this.#frames.rest() });
+    return new FramedLink(this.#conn, where, { initial: this.#frames.rest(), rttMs: this.#rttMs });
   }
 
   close(): void {

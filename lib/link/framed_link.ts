@@ -31,6 +31,7 @@ interface Piece {
  */
 export class FramedLink implements Link {
   readonly where: string;
+  readonly rttMs: number | undefined;
   readonly closed: Promise<CloseInfo>;
   readonly #conn: ByteConn;
   readonly #resolveClosed: (info: CloseInfo) => void;
@@ -52,8 +53,13 @@ export class FramedLink implements Link {
    * @param initial bytes that were read from the socket before it went into proxy mode and belong to it.
    * @param lostWhy what to say when the other end closes the socket.
    */
-  constructor(conn: ByteConn, where: string, options: { initial?: Uint8Array; lostWhy?: string } = {}) {
+  constructor(
+    conn: ByteConn,
+    where: string,
+    options: { initial?: Uint8Array; lostWhy?: string; rttMs?: number } = {},
+  ) {
     this.where = where;
+    this.rttMs = options.rttMs;
     this.#conn = conn;
     this.#lostWhy = options.lostWhy ?? "the master closed the control socket";
     const { promise, resolve } = Promise.withResolvers<CloseInfo>();

@@ -24,7 +24,10 @@ export async function openLink(target: Target, options: OpenLinkOptions): Promis
     return await openSsh2Link(target, await carryThrough(options.via, target, options.signal), options);
   }
   if (target.jumps.length === 0) {
-    return await openSsh2Link(target, await dial(target, options.signal), options);
+    const startedAt = performance.now();
+    const carrier = await dial(target, options.signal);
+    const rttMs = target.proxyCommand === undefined ? performance.now() - startedAt : undefined;
+    return await openSsh2Link(target, carrier, { ...options, rttMs });
   }
   const hops: Connection[] = [];
   const closeHops = async () => {

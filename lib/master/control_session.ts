@@ -22,6 +22,8 @@ import {
 export interface ControlledMaster {
   readonly where: string;
   readonly pid: number;
+  /** The shortest round trip to the server so far, in milliseconds. */
+  readonly rttMs?: number | undefined;
   /** Takes a passenger on. */
   board(link: Link): void;
   /** Opens a forward; resolves with the port that the server allocated, where port 0 was asked of it. */
@@ -84,7 +86,7 @@ class ControlSession {
   }
 
   async serve(): Promise<void> {
-    await this.#write(encodeMuxHello(["info"]));
+    await this.#write(encodeMuxHello(["info"], this.#master.rttMs));
     for (;;) {
       const packet = await this.#next();
       if (packet === undefined) return;

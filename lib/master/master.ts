@@ -132,6 +132,10 @@ export class Master implements ControlledMaster {
     return Deno.pid;
   }
 
+  get rttMs(): number | undefined {
+    return this.#relay.rttMs;
+  }
+
   /** Whether new passengers are taken. */
   get open(): boolean {
     return !this.#stopping && !this.#ended;

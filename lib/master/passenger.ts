@@ -48,6 +48,8 @@ export class RelayedChannel {
   serverMaxPacket = 0;
   /** Our open message, kept for as long as it may have to be sent again. */
   openMessage: Uint8Array | undefined;
+  /** When our open was sent, on the clock of `performance.now()`. */
+  askedAt = 0;
   /** How often the server has refused it for want of a session slot. */
   refusals = 0;
 

@@ -98,6 +98,11 @@ export class Relay {
     return this.#lastReceivedAt;
   }
 
+  /** The shortest time that the server took to answer an open for a session, in milliseconds. */
+  get rttMs(): number | undefined {
+    return this.#opening.rttMs;
+  }
+
   get passengerCount(): number {
     return this.#passengers.size;
   }

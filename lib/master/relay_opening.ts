@@ -45,6 +45,7 @@ export class RelayOpening {
   readonly spares: RelaySpares;
   readonly #parts: RelayOpeningParts;
   #everRefused = false;
+  #rttMs: number | undefined;
 
   constructor(parts: RelayOpeningParts) {
     this.#parts = parts;
@@ -65,6 +66,11 @@ export class RelayOpening {
   /** Whether the server has ever refused an open: what that means for leaving, see `Master`. */
   get everRefused(): boolean {
     return this.#everRefused;
+  }
+
+  /** The shortest time that the server took to answer an open for a session, in milliseconds. */
+  get rttMs(): number | undefined {
+    return this.#rttMs;
   }
 
   /** A passenger opens a channel. */
@@ -126,6 +132,7 @@ export class RelayOpening {
 
   #send(channel: RelayedChannel): void {
     channel.state = "opening";
+    channel.askedAt = performance.now();
     this.#parts.sender.send(channel, channel.openMessage!.slice());
   }
 
@@ -138,7 +145,10 @@ export class RelayOpening {
     channel.serverWindow = message.window;
     channel.serverMaxPacket = message.maxPacket;
     this.#parts.table.nameRemote(channel, message.sender);
-    if (channel.isSession) this.turns.opened(channel);
+    if (channel.isSession) {
+      this.turns.opened(channel);
+      this.#rttMs = Math.min(this.#rttMs ?? Infinity, performance.now() - channel.askedAt);
+    }
     const { passenger } = channel;
     if (passenger === undefined) {
       if (!this.spares.arrived(channel)) this.#parts.closeForGone(channel);

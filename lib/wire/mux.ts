@@ -55,23 +55,37 @@ function packet(body: Writer): Uint8Array {
 }
 
 /** `HELLO · uint32 version · (string name · string value)*` (§1) */
-export function encodeMuxHello(extensions: readonly string[] = []): Uint8Array {
+export function encodeMuxHello(extensions: readonly string[] = [], rttMs?: number): Uint8Array {
   const body = new Writer().uint32(MUX.HELLO).uint32(MUX_VERSION);
   for (const name of extensions) body.utf8(name).utf8("0");
+  if (rttMs !== undefined) body.utf8(MUX_RTT_EXTENSION).utf8(rttMs.toFixed(2));
   return packet(body);
 }
 
-/** The version; extensions are skipped, known or not. */
-export function decodeMuxHello(
-  body: Reader,
-): { readonly version: number; readonly extensions: readonly string[] } {
+/** An extension of ours, which others skip: the shortest round trip to the server that the master has seen, in milliseconds. */
+export const MUX_RTT_EXTENSION = "rtt@carpool";
+
+/** What the other side says of itself; extensions that are not known are skipped. */
+export interface MuxHello {
+  readonly version: number;
+  readonly extensions: readonly string[];
+  readonly rttMs?: number;
+}
+
+/** As {@linkcode encodeMuxHello}. */
+export function decodeMuxHello(body: Reader): MuxHello {
   const version = body.uint32();
   const extensions: string[] = [];
+  let rttMs: number | undefined;
   while (body.remaining > 0) {
-    extensions.push(body.text());
-    body.string();
+    const name = body.text();
+    const value = body.string();
+    extensions.push(name);
+    if (name !== MUX_RTT_EXTENSION) continue;
+    const told = Number(new TextDecoder().decode(value));
+    if (told >= 0) rttMs = told;
   }
-  return { version, extensions };
+  return { version, extensions, ...(rttMs === undefined ? {} : { rttMs }) };
 }
 
 /** `type · uint32 request id`: ALIVE_CHECK, TERMINATE, STOP_LISTENING, PROXY (§4, §5, §8, §9), OK, PROXY_OK */

@@ -78,8 +78,8 @@ Deno.test("an expression that names what is not there gets the nearest name", ()
 Deno.test("an expression cannot reach a prototype, whatever it names", () => {
   const names = ["constructor", "__proto__", "prototype", "toString", "__defineGetter__", "length"];
   for (const name of names) {
-    for (const  of of["host", "r", "items", "r.lines", "port", "dyn({})"]) {
-      for (const source of [`${of}.${name}`, `dyn(${of})["${name}"]`, `${of}.${name}("return 1")`]) {
+    for (const path of ["host", "r", "items", "r.lines", "port", "dyn({})"]) {
+      for (const source of [`${path}.${name}`, `dyn(${path})["${name}"]`, `${path}.${name}("return 1")`]) {
         assertThrows(() => evaluate(source, scope), ExpressionProblem, "", source);
       }
     }

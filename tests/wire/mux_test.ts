@@ -216,3 +216,8 @@ Deno.test("mux packet without a type is refused", () => {
   frames.push(new Uint8Array([0, 0, 0, 2, 1, 1]));
   assertThrows(() => frames.take(), ProtocolError);
 });
+
+Deno.test("a hello tells the round trip to those who know the word, and others skip it", () => {
+  const { body } = takeOne(mux.encodeMuxHello(["info"], 0.3149));
+  assertEquals(mux.decodeMuxHello(body), { version: 4, extensions: ["info", "rtt@carpool"], rttMs: 0.31 });
+});

@@ -223,12 +223,14 @@ export class Fusion implements AsyncDisposable {
 
 /** So many steps cost no more together than one by one, even where a round trip costs nothing. */
 const alwaysSteps = 16;
-/** What travelling together costs besides, in milliseconds on a slow machine: a directory, fifos, two `cat`. */
+/** What travelling together costs besides, in milliseconds of a host's time: a directory, fifos, two `cat`; and each step. */
 const overheadMs = 10;
+const stepOverheadMs = 2;
 
 /** Whether steps are sooner done together, as far as can be known. */
 function pays(steps: number, rttMs: number | undefined): boolean {
-  return rttMs === undefined || steps >= alwaysSteps || (steps - 1) * rttMs >= overheadMs;
+  return rttMs === undefined || steps >= alwaysSteps ||
+    (steps - 1) * rttMs >= overheadMs + steps * stepOverheadMs;
 }
 
 /** What alone would be seen in the process list, or would not fit an exec request. */
