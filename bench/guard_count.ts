@@ -223,7 +223,7 @@ const RETAINED_STEP = 512;
 export async function allocations(world: CountedWorld): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const [id, share] of [["exec", false], ["exec-keeper", true]] as const) {
-    const options = { configFile: world.configFile, host: "test1", share, warmUp: 100, count: 100 };
+    const options = { configFile: world.configFile, host: "test1", share, warmUp: 500, count: 100 };
     const text = await deno(world, [ALLOCATION_V8_FLAGS, PROGRAM, JSON.stringify(options)]);
     const { heapBytes, retainedBytes }: AllocationReport = JSON.parse(text);
     figures.push({ name: `heap ${id}`, value: Math.round(heapBytes / 1000), unit: "kB", tolerance: 0.1 });
