@@ -53,6 +53,9 @@ function succeeded({ steps }: JournalState): Set<string> {
   );
 }
 
+/** So many that the steps travel together on a host as near as this one. */
+const MORE_STEPS = '  - exec: "true"\n'.repeat(14);
+
 async function marksDirectory(world: KeeperWorld): Promise<void> {
   await Deno.mkdir(join(world.sshd.home, "marks"));
   await Deno.chmod(join(world.sshd.home, "marks"), 0o777);
@@ -124,7 +127,7 @@ Deno.test("host whose runner was killed begins no further step, and tells what b
   await marksDirectory(world);
   const slow = `${mark(1)}; while ! test -e marks/go; do sleep 0.1; done`;
   const steps = [slow, mark(2), mark(3)].map((step) => `  - exec: ${step}\n`).join("");
-  await world.home.write("tasks/mark.yaml", `hosts: [127.0.0.2]\nsteps:\n${steps}`);
+  await world.home.write("tasks/mark.yaml", `hosts: [127.0.0.2]\nsteps:\n${steps}${MORE_STEPS}`);
   const options = { cwd: world.home.path };
   const commands = () =>
     world.sshd.processes().filter((pid) => procText(pid, "cat cmdline").includes("marks"));
@@ -151,7 +154,7 @@ Deno.test("resume waits a while for a step that is still under way", async () =>
   const slow = `${mark(1)}; while ! test -e marks/go; do sleep 0.1; done; rm marks/go`;
   await world.home.write(
     "tasks/mark.yaml",
-    `hosts: [127.0.0.2]\nsteps:\n  - exec: ${slow}\n  - exec: ${mark(2)}\n`,
+    `hosts: [127.0.0.2]\nsteps:\n  - exec: ${slow}\n  - exec: ${mark(2)}\n${MORE_STEPS}`,
   );
   const options = { cwd: world.home.path };
   {
