@@ -39,7 +39,9 @@ async function afterAsking(
     if (answers.unreachable) return Promise.reject(new Deno.errors.ConnectionRefused());
     return Promise.resolve(
       new FakeHost(name, ({ command }) => ({
-        stdout: command.includes("uptime") ? `${answers.upSeconds ?? "1000000.00"} 1.0\n` : answers.notes,
+        stdout: command.includes("uptime") && !command.includes("mkdir")
+          ? `${answers.upSeconds ?? "1000000.00"} 1.0\n`
+          : answers.notes,
       })),
     );
   };
