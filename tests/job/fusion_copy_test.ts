@@ -106,7 +106,7 @@ Deno.test("a copy that meets anything unusual is done, or fails, as one of its o
     ]
   ) {
     const make =
-      "rm -rf TOP; mkdir -p TOP/closed TOP/dir-in-the-way/text; touch TOP/file; chmod 500 TOP/closed";
+      "rm -rf TOP; mkdir -p TOP/closed TOP/dir-in-the-way/text; touch -t 202601020304 TOP/file; chmod 500 TOP/closed";
     await both(world, {
       steps: [{ exec: make }, { exec: "echo one" }, { copy: `${dir}/text`, to }, { exec: "echo two" }],
     });
