@@ -151,7 +151,7 @@ Deno.test("twenty at once with via openssh start one master", async () => {
 Deno.test("a large copy to a host that needs the installed ssh takes a lane that another ssh makes, and ends it", async () => {
   await using certified = await certificateRig();
   const { rig, config } = certified;
-  const large = await rig.home.write("large", "x".repeat(40 * 1024 * 1024));
+  const large = await rig.home.write("large", "x".repeat(96 * 1024 * 1024));
   const host = await rig.connect({ configFile: config, controlPersist: 60, lanes: 2 });
   await host.copy(large, "large");
   assertEquals([rig.sshd.connections(), host.load.lanes], [2, 1]);
