@@ -8,7 +8,7 @@ import { KeeperWorld, Scripted } from "../master/keeper_world.ts";
 import { gone } from "../support/processes.ts";
 import { type Sshd, startSshd } from "../support/sshd.ts";
 
-const LARGE_BYTES = 40 * 1024 * 1024;
+const LARGE_BYTES = 96 * 1024 * 1024;
 
 class Files implements AsyncDisposable {
   private constructor(readonly directory: string, readonly large: string, readonly small: string) {}
