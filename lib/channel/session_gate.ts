@@ -241,12 +241,14 @@ export class SessionGate {
 
   #openSpare(): Spare {
     this.#taken++;
+    const askedAt = performance.now();
     const opening = Session.open(this.#connection, { window: 0, spare: true });
     const spare: Spare = {
       claimed: false,
       opened: undefined,
       session: opening.then((session) => {
         spare.opened = this.#opened(session);
+        this.#connection.roundTrip.seen(performance.now() - askedAt);
         session.ended.then(() => {
           this.#idle.delete(spare);
           this.#spares.gone(spare);

@@ -24,10 +24,7 @@ export async function openLink(target: Target, options: OpenLinkOptions): Promis
     return await openSsh2Link(target, await carryThrough(options.via, target, options.signal), options);
   }
   if (target.jumps.length === 0) {
-    const startedAt = performance.now();
-    const carrier = await dial(target, options.signal);
-    const rttMs = target.proxyCommand === undefined ? performance.now() - startedAt : undefined;
-    return await openSsh2Link(target, carrier, { ...options, rttMs });
+    return await openSsh2Link(target, await dial(target, options.signal), options);
   }
   const hops: Connection[] = [];
   const closeHops = async () => {

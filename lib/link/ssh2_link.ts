@@ -27,8 +27,6 @@ export interface Ssh2LinkOptions {
   readonly signal?: AbortSignal;
   /** Called when keys have been exchanged for the first time and the host key was accepted. */
   readonly onHandshake?: (agreed: AgreedAlgorithms) => void;
-  /** How long connecting took, in milliseconds: a round trip, and what else came with it. */
-  readonly rttMs?: number | undefined;
 }
 
 /** What both sides agreed on in the key exchange. */
@@ -94,7 +92,6 @@ export async function openSsh2Link(
     authentication.attach(client);
     authenticateEarly(protocol, (error) => client.emit("error", error));
     const link = new Ssh2Link(target, client, carrier, protocol);
-    link.rttMs = options.rttMs;
     handshake.startDeadline();
     client.on("handshake", () => handshake.pauseDeadline()); // from here on people and agents take their time
     client.once("handshake", (agreed: { kex: string; serverHostKey: string; cs: { cipher: string } }) => {
@@ -184,7 +181,6 @@ class Handshake {
 /** An authenticated ssh2 client as a pipe of connection messages. */
 class Ssh2Link implements Link {
   readonly where: string;
-  rttMs: number | undefined;
   readonly closed: Promise<CloseInfo>;
   readonly #client: Ssh2Client;
   readonly #carrier: Carrier;

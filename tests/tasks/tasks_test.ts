@@ -64,7 +64,7 @@ class World {
         ...connection,
         ...args,
       ],
-      { cwd: this.cwd, env: { NO_COLOR: "1" }, deadlineMs: 120_000 },
+      { cwd: this.cwd, env: { NO_COLOR: "1", INIT_CWD: this.cwd }, deadlineMs: 120_000 },
     );
     const lines = result.stdout.split("\n").filter((line) => line.startsWith("{"));
     return { ...result, events: lines.map((line) => JSON.parse(line) as RunEvent) };
