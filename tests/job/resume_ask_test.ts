@@ -88,3 +88,10 @@ Deno.test("host that cannot be reached is left as it is, and can be asked later"
   const { steps, again } = await afterAsking({ notes: "", unreachable: true });
   assertEquals([steps["1"], again], ["started", true]);
 });
+
+Deno.test("step that had ended is done, although nobody could be told of it any more", async () => {
+  const lost = "P 1\nB 1\nE 1 0 - 0\nB 2\nX 2 0\nE 2 0 - 0\nL\nall\n";
+  assertEquals((await afterAsking({ notes: lost })).steps, { "before.1": "ok", 1: "ok" });
+  const notRun = "P 1\nB 1\nX 1 0\nE 1 0 - 0\nB 2\nL\nall\n";
+  assertEquals((await afterAsking({ notes: notRun })).steps, { "before.1": "ok" });
+});

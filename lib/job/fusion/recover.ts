@@ -71,8 +71,8 @@ export function parseNotes(text: string): RemoteNotes | undefined {
         steps.set(index, { how: "copied", unchanged: first === "1" });
         break;
       case "L":
-        // It was noted, and then not run.
-        steps.delete(index);
+        // It was noted, and then not run; one that has ended stays so, whatever could not be told after that.
+        if (steps.get(index)?.how === "begun") steps.delete(index);
         break;
     }
   }
