@@ -1,3 +1,4 @@
+import { procText } from "../master/keeper_world.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { RunEvent } from "../../lib/base/run_event.ts";
 import { loadJob } from "../../lib/job/load.ts";
@@ -300,13 +301,8 @@ Deno.test("Ctrl-C stops a run on all its hosts, and nothing keeps running there"
     assertEquals(code, 130, stdout);
     assertMatch(stdout, /3 hosts: 0 ok, 3 interrupted/);
     await sshd.waitForLog(/((Disconnected from user|Connection closed by)[^]*){3}/);
-    const sleeps = sshd.processes().map((pid) => {
-      try {
-        return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
-      } catch {
-        return "";
-      }
-    }).filter((line) => line.startsWith("sleep"));
+    const sleeps = sshd.processes().map((pid) => procText(pid, "tr '\\0' ' ' < cmdline"))
+      .filter((line) => line.startsWith("sleep"));
     assertEquals(sleeps, []);
   });
 });

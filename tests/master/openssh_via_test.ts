@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { LinkError } from "../../lib/base/errors.ts";
 import { gone } from "../support/processes.ts";
 import { run } from "../support/run.ts";
+import { procText } from "./keeper_world.ts";
 import { StockRig } from "./stock_rig.ts";
 
 /** A server that takes certificates of a CA and no plain key, and a key with a certificate. */
@@ -155,7 +156,7 @@ Deno.test("a large copy to a host that needs the installed ssh takes a lane that
   const host = await rig.connect({ configFile: config, controlPersist: 60, lanes: 2 });
   await host.copy(large, "large");
   assertEquals([rig.sshd.connections(), host.load.lanes], [2, 1]);
-  const isMaster = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("\0-M\0-N\0");
+  const isMaster = (pid: number) => procText(pid, "tr '\\0' ' ' < cmdline").includes(" -M -N ");
   const masters = rig.processes().filter(isMaster);
   const [shared] = await rig.masters();
   assertEquals([masters.length, masters.includes(shared.pid)], [2, true]);
