@@ -1,3 +1,4 @@
+import { posixQuote } from "../base/posix_quote.ts";
 /** The script that puts what was unpacked in its places: it travels as the last file of the stream. */
 
 /** Longest command line: what a host takes at least is 128 KiB, environment included. */
@@ -21,7 +22,7 @@ export class FinishScript {
   /** Puts all that was unpacked in a place that must be free. */
   moveAll(to: string): void {
     this.#lines.push(
-      `if [ -e ${quote(`./${to}`)} ]; then e=75; else mv -f "$p/n" ${quote(`./${to}`)} || e=76; fi`,
+      `if [ -e ${posixQuote(`./${to}`)} ]; then e=75; else mv -f "$p/n" ${posixQuote(`./${to}`)} || e=76; fi`,
     );
   }
 
@@ -36,20 +37,20 @@ export class FinishScript {
   time(path: string, seconds: number): void {
     const stamp = new Date(seconds * 1000).toISOString().replace(/\D/g, "").slice(0, 14);
     this.#times.push(
-      `TZ=UTC0 touch -c -t ${stamp.slice(0, 12)}.${stamp.slice(12)} ${quote(`./${path}`)} || e=77`,
+      `TZ=UTC0 touch -c -t ${stamp.slice(0, 12)}.${stamp.slice(12)} ${posixQuote(`./${path}`)} || e=77`,
     );
   }
 
   toString(): string {
     const lines = [...this.#lines];
     for (const [directory, paths] of this.#moves) {
-      for (const words of lots(paths.map((path) => `"$p"/n/${quote(path)}`))) {
-        lines.push(`mv -f ${words} ${quote(`./${directory}`)} || e=78`);
+      for (const words of lots(paths.map((path) => `"$p"/n/${posixQuote(path)}`))) {
+        lines.push(`mv -f ${words} ${posixQuote(`./${directory}`)} || e=78`);
       }
     }
     lines.push(...this.#times);
     for (const { mode, paths } of this.#modes) {
-      for (const words of lots(paths.map((path) => quote(`./${path}`)))) {
+      for (const words of lots(paths.map((path) => posixQuote(`./${path}`)))) {
         lines.push(`chmod ${mode.toString(8)} ${words} || e=79`);
       }
     }
@@ -68,9 +69,4 @@ function* lots(words: readonly string[]): Generator<string> {
     line += line === "" ? word : ` ${word}`;
   }
   if (line !== "") yield line;
-}
-
-/** For sh alone, which takes anything between single quotes as it is. */
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

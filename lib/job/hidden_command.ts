@@ -1,6 +1,5 @@
+import { posixQuote, posixQuotePath } from "../base/posix_quote.ts";
 import { execStringForInput } from "./fusion/exec_string.ts";
-import { shQuotePath } from "./fusion/script.ts";
-import { quote } from "./fusion/small_copy.ts";
 
 /** A command that no process list shows, and what is sent on its standard input: the command itself. */
 export interface HiddenCommand {
@@ -20,14 +19,14 @@ export function hiddenCommand(
   const end = `#${crypto.randomUUID()}`;
   const script = [
     "{", // half a script is no script: braces that are not closed are a mistake
-    ...(cwd === undefined ? [] : [`cd ${shQuotePath(cwd)} || exit`]),
-    ...Object.entries(env).map(([name, value]) => `${name}=${quote(value)}; export ${name}`),
+    ...(cwd === undefined ? [] : [`cd ${posixQuotePath(cwd)} || exit`]),
+    ...Object.entries(env).map(([name, value]) => `${name}=${posixQuote(value)}; export ${name}`),
     'case "${SHELL##*/}" in sh|ash|bash|dash|ksh|ksh93|mksh|yash|zsh)',
-    `CARPOOL_STEP=${quote(command)}; export CARPOOL_STEP`,
+    `CARPOOL_STEP=${posixQuote(command)}; export CARPOOL_STEP`,
     `exec "$SHELL" -c 'eval "unset CARPOOL_STEP; $CARPOOL_STEP"' </dev/null;;`,
     "esac",
     "carpool=$(mktemp) || exit", // 0600
-    `printf '%s\\n' ${quote(command)} >"$carpool"`,
+    `printf '%s\\n' ${posixQuote(command)} >"$carpool"`,
     '"$SHELL" "$carpool" </dev/null; set -- $?; rm -f "$carpool"; exit $1',
     "}",
     end,

@@ -1,9 +1,10 @@
-import { commandLine, quotePath } from "../../host/command_line.ts";
+import { posixQuote, posixQuotePath } from "../../base/posix_quote.ts";
+import { commandLine } from "../../host/command_line.ts";
 import type { PlannedExec } from "../planned.ts";
 import { copyText, driverMain, driverText } from "./driver_text.ts";
 import { execString, execStringForInput, maxExecStringBytes } from "./exec_string.ts";
 import type { FusableAction } from "./fusable.ts";
-import { quote, type SmallCopy } from "./small_copy.ts";
+import type { SmallCopy } from "./small_copy.ts";
 
 /** Beyond this a text is no argument: Linux ends at 128 KiB, whatever the limit on all of them together. */
 const maxArgumentBytes = 120_000;
@@ -90,14 +91,14 @@ function stepText({ action, secret, copy }: Traveller, number: number, retryDela
   const cwd = action.kind === "exec" ? action.cwd : undefined;
   if (creates !== undefined) {
     const look = cwd === undefined
-      ? `test -e ${shQuotePath(creates)}`
-      : `(cd ${shQuotePath(cwd)} && test -e ${shQuotePath(creates)})`;
+      ? `test -e ${posixQuotePath(creates)}`
+      : `(cd ${posixQuotePath(cwd)} && test -e ${posixQuotePath(creates)})`;
     guards.push(`if ${look} >/dev/null 2>&1; then cqv=c; return; fi`);
   }
   if (unless !== undefined) {
     const ask = secret
       ? secretText(unless, action, `g${number}`, "</dev/null >/dev/null 2>&1")
-      : `cqask ${quote(commandLine(unless, { cwd, env: action.env }))}`;
+      : `cqask ${posixQuote(commandLine(unless, { cwd, env: action.env }))}`;
     guards.push(`if ${ask}; then cqv=u; fi`);
   }
   if (guards.length > 0) settings.push("cqG=1");
@@ -112,7 +113,7 @@ function execText(action: PlannedExec, secret: boolean, number: number): string 
   const { command, env, cwd } = action;
   if (secret) return secretText(command, action, `x${number}`, "</dev/null >&5 2>&6");
   const line = commandLine(command, { env, cwd });
-  if (new TextEncoder().encode(line).length <= maxArgumentBytes) return `cqrun ${quote(line)}`;
+  if (new TextEncoder().encode(line).length <= maxArgumentBytes) return `cqrun ${posixQuote(line)}`;
   // A text that is no argument goes into a file, which the account's shell then reads.
   return inSubshell(action, "</dev/null >&5 2>&6", fileText(command, `x${number}`));
 }
@@ -131,7 +132,7 @@ function secretText(
     action,
     streams,
     'if [ -n "$cqO" ]; then',
-    `CARPOOL_STEP=${quote(command)}; export CARPOOL_STEP`,
+    `CARPOOL_STEP=${posixQuote(command)}; export CARPOOL_STEP`,
     `exec "$SHELL" -c 'eval "unset CARPOOL_STEP; $CARPOOL_STEP"' "$cqO"`,
     "fi",
     fileText(command, name),
@@ -154,18 +155,11 @@ function inSubshell(
   return [
     "(",
     `exec ${streams} 3>&- 4>&- 5>&- 6>&-`,
-    ...(cwd === undefined ? [] : [`cd ${shQuotePath(cwd)} || exit`]),
-    ...Object.entries(env).map(([name, value]) => `${name}=${quote(value)}; export ${name}`),
+    ...(cwd === undefined ? [] : [`cd ${posixQuotePath(cwd)} || exit`]),
+    ...Object.entries(env).map(([name, value]) => `${name}=${posixQuote(value)}; export ${name}`),
     ...lines,
     ")",
   ].join("\n");
-}
-
-/** A path for the POSIX shell of the script, where `quotePath` is for any login shell: fish's escapes are not sh's. */
-export function shQuotePath(path: string): string {
-  if (path === "~" || path === "~/") return quotePath(path);
-  if (path.startsWith("~/")) return `~/${quote(path.slice(2))}`;
-  return quote(path.startsWith("-") ? `./${path}` : path);
 }
 
 function randomHex(bytes: number): string {

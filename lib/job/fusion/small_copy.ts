@@ -1,3 +1,4 @@
+import { posixQuote } from "../../base/posix_quote.ts";
 import { basename } from "../../deps/node_path.ts";
 import type { PlannedCopy } from "../planned.ts";
 import { posixChecksum } from "./posix_checksum.ts";
@@ -44,27 +45,22 @@ export async function readSmallCopy(action: PlannedCopy): Promise<SmallCopy | un
   const mode = (action.mode ?? (info.mode ?? 0o644) & 0o777) & 0o7777;
   const words = [
     remotePath(action.to),
-    quote(from),
-    quote(`.carpool-${crypto.randomUUID().slice(0, 12)}`),
+    posixQuote(from),
+    posixQuote(`.carpool-${crypto.randomUUID().slice(0, 12)}`),
     mode.toString(8),
     touchTime(seconds),
-    quote(`${posixChecksum(content)} ${content.length}`),
-    quote(`${content.length} ${seconds}`),
+    posixQuote(`${posixChecksum(content)} ${content.length}`),
+    posixQuote(`${content.length} ${seconds}`),
   ];
   const lines = content.toBase64().replace(/.{76}/g, "$&\n");
   return { bytes: content.length, text: `cqcopy ${words.join(" ")} <<'.'\n${lines}\n.` };
 }
 
-/** Single quotes are all that a POSIX shell needs. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 /** Where SFTP would put it: under the home, where it begins, unless it begins with `/`. */
 function remotePath(path: string): string {
-  if (path.startsWith("/")) return quote(path);
+  if (path.startsWith("/")) return posixQuote(path);
   const below = path === "~" || path === "~/" ? "" : path.replace(/^~\/+/, "");
-  return `"$HOME"/${quote(below)}`;
+  return `"$HOME"/${posixQuote(below)}`;
 }
 
 function touchTime(seconds: number): string {
