@@ -1,15 +1,7 @@
 import { CopyError } from "../base/errors.ts";
 import { localError, remoteError } from "./copy_errors.ts";
-import { directoryMode, fileMode, OWNER, seconds } from "./copy_file.ts";
-import {
-  joinPath,
-  lastName,
-  localPath,
-  namesContents,
-  parentPath,
-  shown,
-  temporaryBeside,
-} from "./copy_names.ts";
+import { fileMode, seconds } from "./copy_file.ts";
+import { joinPath, lastName, localPath, namesContents, parentPath, shown } from "./copy_names.ts";
 import type { CopyOptions, CopyResult } from "./copy_options.ts";
 import { CopyPeer } from "./copy_peer.ts";
 import { remotePath } from "./copy_remote_path.ts";
@@ -17,13 +9,17 @@ import { CopyRun } from "./copy_run.ts";
 import { isSettled } from "./copy_decide.ts";
 import { batches, remoteHashes, STREAM_FILE_BYTES } from "./copy_stream.ts";
 import { fetchFile } from "./fetch_file.ts";
+import { listRemoteTree, readLinks, type RemoteEntry, type RemoteSymlink } from "./fetch_list.ts";
 import {
-  listRemoteTree,
-  readLinks,
-  type RemoteEntry,
-  type RemoteSymlink,
-  type RemoteTree,
-} from "./fetch_list.ts";
+  AT_ONCE,
+  finishDirectory,
+  inTheWay,
+  lookThrough,
+  makeDirectories,
+  makeLink,
+  makeTop,
+  WHAT,
+} from "./fetch_local.ts";
 import { type Offer, offeredTree, offerFromHost, receiveStream, takeFromHost } from "./fetch_stream.ts";
 import { hashFile } from "./local_hash.ts";
 import { StagedFile } from "./staged_file.ts";
@@ -31,10 +27,6 @@ import type { SftpAttributes } from "../wire/sftp.ts";
 import type { SessionSource } from "./session_source.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import { fileKind, stat } from "./sftp_files.ts";
-
-const WHAT = "Cannot fetch from the host";
-/** Local directories and symlinks made together. */
-const AT_ONCE = 16;
 
 /**
  * Fetches a remote file or directory, as tar streams or over SFTP as `copyToHost` does. What goes where is as for `copyToHost`, with the sides exchanged:
@@ -318,107 +310,6 @@ async function fetchStreams(
   if (unread.size > 0) await offer.shell.stop();
   if (unread.size > 0) symlinks.push(...await readLinks(run, await peer.sftp(run.signal), [...unread]));
   return symlinks;
-}
-
-async function makeDirectories(
-  run: CopyRun,
-  tree: Pick<RemoteTree, "levels">,
-  at: (entry: RemoteEntry) => string,
-  inside: boolean,
-): Promise<RemoteEntry[][]> {
-  const made: RemoteEntry[][] = [];
-  for (const level of tree.levels) {
-    const here: RemoteEntry[] = [];
-    await run.each(level, AT_ONCE, async (entry) => {
-      // Only what the user named is looked through; all below must be real directories.
-      const trusted = entry.relative === "" && !inside;
-      if (
-        await ensureDirectory(at(entry), directoryMode(run, entry.attributes.permissions) | OWNER, trusted)
-      ) {
-        here.push(entry);
-        run.directories++;
-      }
-    });
-    made.push(here);
-  }
-  return made;
-}
-
-async function lookThrough(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
-    throw localError(cause, WHAT, path);
-  }
-}
-
-/** Makes the one missing directory that the user named. */
-async function makeTop(run: CopyRun, path: string): Promise<void> {
-  try {
-    await Deno.mkdir(path);
-    run.directories++;
-  } catch (cause) {
-    throw localError(cause, WHAT, path);
-  }
-}
-
-/** Whether the directory is new. */
-async function ensureDirectory(path: string, mode: number, trusted: boolean): Promise<boolean> {
-  try {
-    await Deno.mkdir(path, { mode });
-    return true;
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.AlreadyExists)) throw localError(cause, WHAT, path);
-  }
-  const there = await (trusted ? Deno.stat(path) : Deno.lstat(path));
-  if (there.isDirectory) return false;
-  if (!there.isSymlink) throw inTheWay(path, "a file is there");
-  throw new CopyError("escapes", {
-    what: WHAT,
-    where: shown(path),
-    why: "a symlink is where a directory belongs, and could lead out of the target directory",
-    fix: "remove it, or fetch to another directory",
-  });
-}
-
-async function makeLink(run: CopyRun, link: RemoteSymlink, target: string): Promise<void> {
-  const temporary = temporaryBeside(target);
-  try {
-    await Deno.symlink(link.target, temporary);
-    try {
-      await Deno.rename(temporary, target);
-    } catch (error) {
-      await Deno.remove(temporary);
-      throw error;
-    }
-    run.symlinks++;
-  } catch (cause) {
-    throw localError(cause, `Cannot fetch ${shown(link.path)}`, target);
-  }
-}
-
-async function finishDirectory(run: CopyRun, entry: RemoteEntry, path: string): Promise<void> {
-  const { permissions, atime, mtime } = entry.attributes;
-  try {
-    if (Deno.build.os !== "windows") {
-      // A set-group-ID bit that it took over from its parent stays: shared directories live by it.
-      const inherited = ((await Deno.lstat(path)).mode ?? 0) & 0o2000;
-      await Deno.chmod(path, directoryMode(run, permissions) | inherited);
-    }
-    if (mtime !== undefined) await Deno.utime(path, atime ?? mtime, mtime);
-  } catch (cause) {
-    throw localError(cause, WHAT, path);
-  }
-}
-
-function inTheWay(path: string, why: string): CopyError {
-  return new CopyError("local-failed", {
-    what: WHAT,
-    where: shown(path),
-    why,
-    fix: "choose another name, or move it away",
-  });
 }
 
 function notFetchable(where: string): CopyError {
