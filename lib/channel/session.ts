@@ -50,7 +50,9 @@ export interface StartOptions {
 
 /**
  * A session channel (RFC 4254 §6): opened, perhaps kept as a spare, then started once. All requests travel together
- * in one flight; the answer to the last one and the output come back in one.
+ * in one flight; the answer to the last one and the output come back in one. A terminal is waited for, which costs a
+ * round trip: a command sent along with a request for one that is refused runs without it (OpenSSH's sshd does that), and
+ * nobody could say that it did not.
  */
 export class Session {
   /** Called once, when the requests have been sent. */
@@ -62,6 +64,8 @@ export class Session {
   #refused: ChannelError | undefined;
   #requestName = "";
   #started = false;
+  /** Whether what starts the command has been sent. */
+  #asked = false;
   #outputEnded = false;
   #channel: Channel;
   /** Opens another channel, where this one may have been closed before its request arrived. */
@@ -139,22 +143,31 @@ export class Session {
         if (lost === undefined && this.#mayStartAnew) return void this.#startAnew(request, options);
         this.#settle();
         this.#endOutput(options);
-        this.#resolveEnded(this.#end(lost));
+        this.#resolveEnded(this.#asked || this.#refused ? this.#end(lost) : this.#notStarted(lost));
       },
     });
     if (options.agent) channel.notify("auth-agent-req@openssh.com");
     for (const [name, value] of Object.entries(options.env ?? {})) {
       channel.notify("env", encodeEnvRequest(name, value));
     }
-    if (options.pty) this.#ask("pty-req", encodePtyRequest(options.pty));
+    if (options.pty) this.#ask("pty-req", encodePtyRequest(options.pty), () => this.#run(request));
+    else this.#run(request);
+  }
+
+  #run(request: SessionRequest): void {
+    if (this.#closed) return;
+    this.#asked = true;
     switch (request.kind) {
       case "exec":
-        return this.#ask("exec", encodeStringRequest(request.command));
+        this.#ask("exec", encodeStringRequest(request.command));
+        break;
       case "shell":
-        return this.#ask("shell");
+        this.#ask("shell");
+        break;
       case "subsystem":
-        return this.#ask("subsystem", encodeStringRequest(request.name));
+        this.#ask("subsystem", encodeStringRequest(request.name));
     }
+    if (this.#inputEnded) this.#endInput();
   }
 
   /**
@@ -179,7 +192,6 @@ export class Session {
       return this.#resolveEnded({ ...this.#notStarted(undefined), ...(known ? { error } : {}) });
     }
     this.#begin(request, options);
-    if (this.#inputEnded && this.#waitingWrites === 0) this.#channel.eof();
     this.#settled.resolve();
     if (this.#closed) this.#channel.close();
   }
@@ -189,11 +201,11 @@ export class Session {
     this.#settled.resolve();
   }
 
-  #ask(name: string, data?: Uint8Array): void {
+  #ask(name: string, data?: Uint8Array, onAccepted = () => {}): void {
     this.#requestName = name;
     this.#channel.request(name, data).then((accepted) => {
       this.#settle();
-      if (accepted || this.#refused) return;
+      if (accepted) return onAccepted();
       this.#refused = new ChannelError("request-failed", {
         what: name === "pty-req" ? "Cannot get a pseudo-terminal" : `Cannot start the ${name} request`,
         where: this.where,
@@ -300,6 +312,11 @@ export class Session {
   /** Ends the remote standard input. */
   endInput(): void {
     this.#inputEnded = true;
+    if (this.#asked) this.#endInput();
+  }
+
+  /** Behind what starts the command, and behind what is still to be written. */
+  #endInput(): void {
     if (this.#waitingWrites === 0) this.#channel.eof();
     else this.#settled.promise.then(() => this.#channel.eof()); // behind them: they have been waiting for longer
   }

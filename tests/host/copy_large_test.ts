@@ -31,14 +31,16 @@ function reconnect(sshd: Sshd): Promise<Host> {
   return connect("test", { configFile: sshd.configFile, share: false, prompter: noPrompter });
 }
 
-/** Cuts the connection when so much has moved. */
-function cutAt(sshd: Sshd, bytes: number): (progress: CopyProgress) => void {
+/** Cuts the connection when so much has moved; `over` when none is left, and a new one is not taken for an old one. */
+function cutAt(sshd: Sshd, bytes: number) {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
   let cut = false;
-  return (progress) => {
+  const onProgress = (progress: CopyProgress) => {
     if (cut || progress.bytes < bytes) return;
     cut = true;
-    void sshd.dropConnections();
+    resolve(sshd.dropConnections());
   };
+  return { onProgress, over };
 }
 
 for (const forced of [false, true]) {
@@ -49,10 +51,12 @@ for (const forced of [false, true]) {
     await using dir = await tempDir();
     await writeLarge(`${dir.path}/big`, 130 * MiB);
     await using first = await reconnect(world.sshd);
+    const { onProgress: cut, over } = cutAt(world.sshd, 100 * MiB);
     const broken = await assertRejects(
-      () => first.copy(`${dir.path}/big`, "big", { onProgress: cutAt(world.sshd, 100 * MiB) }),
+      () => first.copy(`${dir.path}/big`, "big", { onProgress: cut }),
       CopyError,
     );
+    await over;
     assertEquals(broken.code, "interrupted");
     const [part, ...others] = await leftBehind(world.home);
     assert(/^\.big\.carpool-part-[0-9a-f]{12}$/.test(part) && others.length === 0, part);
@@ -72,10 +76,12 @@ for (const forced of [false, true]) {
     await using dir = await tempDir();
     await writeLarge(`${world.home}/big`, 130 * MiB);
     await using first = await reconnect(world.sshd);
+    const { onProgress: cut, over } = cutAt(world.sshd, 100 * MiB);
     const broken = await assertRejects(
-      () => first.fetch("big", `${dir.path}/big`, { onProgress: cutAt(world.sshd, 100 * MiB) }),
+      () => first.fetch("big", `${dir.path}/big`, { onProgress: cut }),
       CopyError,
     );
+    await over;
     assertEquals(broken.code, "interrupted");
     assertEquals((await leftBehind(dir.path)).length, 1);
     await using second = await reconnect(world.sshd);
@@ -91,9 +97,9 @@ Deno.test("a part that is not what the source begins with is not gone on with", 
   await using dir = await tempDir();
   await writeLarge(`${dir.path}/big`, 130 * MiB);
   await using first = await reconnect(world.sshd);
-  await assertRejects(() =>
-    first.copy(`${dir.path}/big`, "big", { onProgress: cutAt(world.sshd, 100 * MiB) })
-  );
+  const { onProgress, over } = cutAt(world.sshd, 100 * MiB);
+  await assertRejects(() => first.copy(`${dir.path}/big`, "big", { onProgress }));
+  await over;
   const [part] = await leftBehind(world.home);
   {
     using file = await Deno.open(`${world.home}/${part}`, { write: true });

@@ -208,10 +208,12 @@ Deno.test("a stream that is cut leaves nothing under its names, and nothing besi
   const copying = world.host.copy(`${dir.path}/src/`, "dst", { signal: controller.signal, onProgress });
   assertEquals(await assertRejects(() => copying), reason);
   assertEquals(await Array.fromAsync(Deno.readDir(`${world.home}/dst`)), []);
+  const dropped = Promise.withResolvers<void>();
   const cut = world.host.copy(`${dir.path}/src/`, "dst", {
-    onProgress: ({ bytes }) => bytes > 5e6 && void world.sshd.dropConnections(),
+    onProgress: ({ bytes }) => bytes > 5e6 && dropped.resolve(world.sshd.dropConnections()),
   });
   const error = await assertRejects(() => cut, CopyError);
+  await dropped.promise;
   assertEquals(error.code, "interrupted");
   const names = (await Array.fromAsync(Deno.readDir(`${world.home}/dst`))).map(({ name }) => name);
   assertEquals(names.filter((name) => !name.startsWith(".carpool-")), []);

@@ -176,13 +176,23 @@ Deno.test("a server with MaxSessions 2 runs thirty at once, none refused", async
 Deno.test("a server that refuses exec, a terminal or sftp says so as not started", async (t) => {
   await using sshd = await startSshd({ config: ["PermitTTY no", "Subsystem none /bin/false"] });
   await using host = await connect("test", privately(sshd.configFile));
-  await t.step("a terminal", async () => {
-    const error = await assertRejects(
-      () => host.exec("true", { pty: true }),
-      ChannelError,
-      "pseudo-terminal",
-    );
-    assertEquals(error.outcome, "not-started");
-    assertStringIncludes(error.message, "PermitTTY");
+  await t.step("a terminal, and runs nothing without it", async () => {
+    for (let time = 0; time < 5; time++) {
+      const error = await assertRejects(
+        () => host.exec("touch ran-all-the-same", { pty: true }),
+        ChannelError,
+        "pseudo-terminal",
+      );
+      assertEquals(error.outcome, "not-started");
+      assertStringIncludes(error.message, "PermitTTY");
+    }
+    assertEquals((await host.exec("ls")).stdout, "");
+  });
+  await t.step("and with a terminal that it gives, what is typed arrives, and its end", async () => {
+    await using kind = await startSshd();
+    await using terminal = await connect("test", privately(kind.configFile));
+    const result = await terminal.exec("test -t 0 && cat", { pty: true, stdin: "typed\n\x04" });
+    assertEquals(result.code, 0);
+    assert(result.stdout.endsWith("typed\r\n"), result.stdout);
   });
 });
