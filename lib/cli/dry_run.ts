@@ -69,8 +69,13 @@ function asJson(
 
 function forecastFields(step: StepForecast | undefined) {
   if (step === undefined) return {};
-  const { would, why, diff } = step;
-  return { would, ...(why === undefined ? {} : { why }), ...(diff === undefined ? {} : { diff }) };
+  const { would, why, notAsked, diff } = step;
+  return {
+    would,
+    ...(why === undefined ? {} : { why }),
+    ...(notAsked === undefined ? {} : { notAsked }),
+    ...(diff === undefined ? {} : { diff }),
+  };
 }
 
 function withoutValues(action: PlannedAction): Record<string, unknown> {
@@ -128,6 +133,8 @@ function describeStep(
     ...(step.secret ? [`${step.kind} (secret)`] : doing(step).split("\n")),
     ...(notes.length ? [`[${notes.join("; ")}]`] : []),
     ...(foretold?.would === "skip" ? [`skipped: ${foretold.why}`] : []),
+    ...(foretold?.would === "run" && foretold.why !== undefined ? [`runs: ${foretold.why}`] : []),
+    ...(foretold?.notAsked === undefined ? [] : [`not asked: ${foretold.notAsked}`]),
     ...(foretold?.diff ? diffLines(foretold.diff) : []),
   ];
   const pad = " ".repeat(step.step.length + 1);
@@ -141,7 +148,6 @@ function notesOf(step: PlannedAction, foretold: StepForecast | undefined): strin
     ...(step.cwd === undefined ? [] : [`in ${step.cwd}`]),
     ...(env.length === 0 ? [] : [`env ${env.join(" ")}`]),
     ...(foretold?.would === "perhaps" ? [foretold.why ?? "the run decides"] : []),
-    ...(foretold?.would === "run" && foretold.why !== undefined ? [foretold.why] : []),
     ...(step.timeoutMs === undefined ? [] : [`timeout ${formatDuration(step.timeoutMs)}`]),
     ...(step.retries === 0 ? [] : [`retries ${step.retries}`]),
     ...(step.ignoreErrors ? ["errors ignored"] : []),
@@ -170,9 +176,12 @@ function doing(step: PlannedAction): string {
   }
 }
 
-function diffLines({ files, notCompared }: StepDiff): string[] {
+function diffLines({ files, notCompared, missing }: StepDiff): string[] {
   const same = files.filter(({ change }) => change === "same").length;
   return [
+    ...(missing === undefined
+      ? []
+      : [`FAILS unless an earlier step makes the directory ${missing}: it is not there`]),
     ...files.flatMap(({ path, change, patch, why }) => {
       if (change === "same") return [];
       if (patch !== undefined) return patch.trimEnd().split("\n");
@@ -198,6 +207,7 @@ function coloured(text: string): string {
   return text.split("\n").map((line) => {
     const bare = line.trimStart();
     if (bare.startsWith("skipped: ")) return yellow(line);
+    if (bare.startsWith("FAILS ")) return red(line);
     if (/^\+(?!\+\+ )/.test(bare)) return green(line);
     return /^-(?!-- )/.test(bare) ? red(line) : line;
   }).join("\n");

@@ -1,6 +1,6 @@
 import { explainMissingPackage } from "../base/load_package.ts";
 import { shellJoin } from "../base/shell_quote.ts";
-import { joinPath, lastName, namesContents } from "../host/copy_names.ts";
+import { joinPath, lastName, namesContents, parentPath } from "../host/copy_names.ts";
 import { readLocalTree } from "../host/local_tree.ts";
 import { quotePath } from "../host/command_line.ts";
 import type { JobHost } from "./job_host.ts";
@@ -29,6 +29,8 @@ export interface FileDiff {
 export interface StepDiff {
   readonly files: readonly FileDiff[];
   readonly notCompared: number;
+  /** The remote directory that must be there, and is not: the step would fail. */
+  readonly missing?: string;
 }
 
 /** How texts are compared. */
@@ -44,9 +46,10 @@ export async function diffStep(
   action: PlannedCopy | PlannedTemplate,
   options: DiffOptions,
 ): Promise<StepDiff> {
+  const target = await targetOf(host, action, options.signal);
   const found = action.kind === "template"
-    ? [{ path: await targetOf(host, action, options.signal), read: () => encode(action.content) }]
-    : await filesOf(host, action, options.signal);
+    ? [{ path: target, read: () => encode(action.content) }]
+    : await filesOf(action, target, options.signal);
   const compared = found.slice(0, maxDiffFiles);
   const files: FileDiff[] = [];
   for (const { path, read } of compared) {
@@ -54,7 +57,25 @@ export async function diffStep(
     if (action.secret) files.push({ path, change: "hidden" });
     else files.push(await diffFile(host, path, await read(), options));
   }
-  return { files, notCompared: found.length - compared.length };
+  // Where a file of the step lies already, its directory does too.
+  const wouldFail = files.every(({ change }) => change === "new" || change === "hidden");
+  const missing = wouldFail ? await missingDirectory(host, action, options.signal) : undefined;
+  return {
+    files,
+    notCompared: found.length - compared.length,
+    ...(missing === undefined ? {} : { missing }),
+  };
+}
+
+/** The directory that a step needs and does not make, where it is not there: it makes no more than its target itself. */
+async function missingDirectory(
+  host: JobHost,
+  { to }: PlannedCopy | PlannedTemplate,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const needed = parentPath(to);
+  const { success } = await host.exec(`test -d ${quotePath(needed)}`, { signal });
+  return success ? undefined : needed;
 }
 
 interface WouldBe {
@@ -63,9 +84,8 @@ interface WouldBe {
   readonly read: () => Promise<Uint8Array | undefined>;
 }
 
-async function filesOf(host: JobHost, action: PlannedCopy, signal: AbortSignal): Promise<WouldBe[]> {
+async function filesOf(action: PlannedCopy, target: string, signal: AbortSignal): Promise<WouldBe[]> {
   const { isDirectory } = await Deno.stat(action.from);
-  const target = await targetOf(host, action, signal);
   if (!isDirectory) return [{ path: target, read: () => readUpTo(action.from) }];
   const tree = await readLocalTree(
     action.from,

@@ -11,8 +11,10 @@ export interface StepForecast {
   readonly title: string;
   /** `perhaps`: something decides that was not asked, or that only the run can know. */
   readonly would: "run" | "skip" | "perhaps";
-  /** Why it would be skipped, or what decides. */
+  /** Why it would be skipped, or run although it has a guard, or what decides. */
   readonly why?: string;
+  /** What of it could not be asked or compared, and why not. */
+  readonly notAsked?: string;
   readonly diff?: StepDiff;
 }
 
@@ -127,43 +129,56 @@ async function ask(
   options: ForecastOptions,
 ): Promise<StepForecast> {
   if (known.would === "skip") return known;
+  const { step, kind, title } = known;
   let told = known;
   try {
-    // A guard with text that only the run can fill in, or that needs another account, cannot be asked now.
-    const askable = options.checkGuards && guardsOf(action) !== undefined && !action.late && !action.user;
-    if (askable) {
-      const reason = await guardHolds(host, action, options.signal);
-      const { step, kind, title } = known;
-      if (reason !== undefined) return { step, kind, title, would: "skip", why: reason };
+    const guards = options.checkGuards ? guardsOf(action) : undefined;
+    const reason = whyNotAsked(action);
+    if (guards !== undefined && reason !== undefined) told = { ...known, notAsked: reason };
+    else if (guards !== undefined) {
+      const { holds, says } = await askGuards(host, action, options.signal);
+      if (holds) return { step, kind, title, would: "skip", why: says };
       // What its conditions say is still open.
       const open = action.when !== undefined || action.whenCalls !== undefined;
-      told = open ? known : { step, kind, title, would: "run" };
+      told = open
+        ? { ...known, why: `${known.why}; ${says}` }
+        : { step, kind, title, would: "run", why: says };
     }
     if (!options.diff || action.late || (action.kind !== "copy" && action.kind !== "template")) return told;
     const redact = options.redact ?? ((text: string) => text);
     return { ...told, diff: await diffStep(host, action, { signal: options.signal, redact }) };
   } catch (error) {
     options.signal.throwIfAborted();
-    return { ...told, why: [told.why, messageOf(error)].filter(Boolean).join("; ") };
+    return { ...told, notAsked: messageOf(error) };
   }
 }
 
-/** Why the step would not be needed; undefined where it would. */
-async function guardHolds(
-  host: JobHost,
-  action: PlannedAction,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+/** A guard with text that only the run can fill in, or that needs another account, cannot be asked now. */
+function whyNotAsked({ late, user }: PlannedAction): string | undefined {
+  if (late) return "its guard is known only in the run";
+  return user && `its guard is asked as ${user.name}, in the run only`;
+}
+
+/** Whether a guard makes the step needless, and what was found, in words. */
+interface Guarded {
+  readonly holds: boolean;
+  readonly says: string;
+}
+
+async function askGuards(host: JobHost, action: PlannedAction, signal: AbortSignal): Promise<Guarded> {
   const { creates, unless, cwd, env } = action;
+  const against: string[] = [];
   if (creates !== undefined) {
     const { success } = await host.exec(`test -e ${quotePath(creates)}`, { cwd, signal });
-    if (success) return `${creates} exists`;
+    if (success) return { holds: true, says: `${creates} exists` };
+    against.push(`${creates} does not exist`);
   }
   if (unless !== undefined) {
     const { success } = await host.exec(unless, { cwd, env, signal });
-    if (success) return `${unless} succeeds`;
+    if (success) return { holds: true, says: `${unless} succeeds` };
+    against.push(`${unless} fails`);
   }
-  return undefined;
+  return { holds: false, says: against.join("; ") };
 }
 
 function messageOf(error: unknown): string {

@@ -89,7 +89,7 @@ Deno.test("dry run asks guards on the hosts when told to, and changes nothing th
   const [{ steps }] = JSON.parse(stdout).hosts as [{ steps: { would: string; why?: string }[] }];
   assertEquals(steps.slice(0, 2).map(({ would, why }) => [would, why]), [
     ["skip", "made exists"],
-    ["run", undefined],
+    ["run", "grep -q here listed-there fails"],
   ]);
   assertEquals(remoteFiles(made), before);
 });
@@ -110,6 +110,83 @@ Deno.test("dry run shows as a unified diff what copies and templates would chang
   assertStringIncludes(plain, "1 of 3 files are as they would be\n");
   assertStringIncludes(plain, "--- /dev/null\n+++ app/one.txt\n@@ -0,0 +1,1 @@\n+one\n");
   assertEquals(stdout.includes("hunter2"), false);
+});
+
+Deno.test("dry run says why a guarded step would run, and which guards it could not ask", async () => {
+  await using made = await KeeperWorld.make();
+  await made.home.write(
+    "tasks/guards.yaml",
+    `hosts: [test]
+steps:
+  - exec: one
+    creates: made
+  - exec: two
+    creates: made
+    unless: test -e other
+    when: later.ok
+  - exec: three
+    register: later
+  - exec: four
+    creates: made
+    user: someone
+`,
+  );
+  const { code, stdout, stderr } = await made.run(
+    ["plan", "guards", "--check-guards", "-F", made.configFile],
+    { cwd: made.home.path },
+  );
+  assertEquals([code, stderr], [0, ""]);
+  assertStringIncludes(stdout, "  1 exec one\n    runs: made does not exist\n");
+  assertStringIncludes(stdout, "[when later.ok; made does not exist; test -e other fails]\n");
+  assertStringIncludes(stdout, "    not asked: its guard is asked as someone, in the run only\n");
+});
+
+Deno.test("diff tells of a copy and a template whose directory is not there that they would fail", async () => {
+  await using made = await KeeperWorld.make();
+  await made.home.write(
+    "tasks/gone.yaml",
+    `hosts: [test]
+steps:
+  - copy: small
+    to: gone/small
+  - copy: small
+    to: new/
+  - copy: dist/
+    to: gone/deep/app
+  - template: small
+    to: gone/small
+  - copy: small
+    to: there/small
+  - template: small
+    to: ~/small
+`,
+  );
+  await made.home.write("small", "small\n");
+  await made.home.write("tasks/small", "small\n");
+  await made.home.write("dist/a", "a\n");
+  await Deno.mkdir(join(made.sshd.home, "there"));
+  const options = { cwd: made.home.path };
+  const { code, stdout, stderr } = await made.run(["plan", "gone", "--diff", "-F", made.configFile], options);
+  assertEquals([code, stderr], [0, ""]);
+  const told = stdout.split("\n").filter((line) => /^  \d|FAILS/.test(line)).map((line) => line.trim());
+  const fails = (directory: string) =>
+    `FAILS unless an earlier step makes the directory ${directory}: it is not there`;
+  assertEquals(told.map((line) => line.replace(/^\d .*/, (step) => step[0])), [
+    ...["1", fails("gone"), "2", "3", fails("gone/deep"), "4", fails("gone"), "5", "6"],
+  ]);
+  const json = await made.run(
+    ["run", "gone", "--diff", "--dry-run", "--output", "json", "-F", made.configFile],
+    options,
+  );
+  const [{ steps }] = JSON.parse(json.stdout).hosts as [{ steps: { diff: { missing?: string } }[] }];
+  assertEquals(steps.map(({ diff }) => diff.missing), [
+    "gone",
+    undefined,
+    "gone/deep",
+    "gone",
+    undefined,
+    undefined,
+  ]);
 });
 
 Deno.test("diff of a file that is too large, or that cannot be read, says so", async () => {
