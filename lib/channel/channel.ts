@@ -286,6 +286,8 @@ export class Channel {
   }
 
   #stopProbeTimer(): void {
+    // Naming clearTimeout is not free: the first use of a timer function takes Deno 5 ms.
+    if (this.#probeTimer === undefined) return;
     clearTimeout(this.#probeTimer);
     this.#probeTimer = undefined;
   }

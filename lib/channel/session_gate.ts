@@ -4,6 +4,7 @@ import { OPEN_FAILURE } from "../wire/messages.ts";
 import type { Connection } from "./connection.ts";
 import { Quiet, type QuietOptions } from "./quiet.ts";
 import { Session } from "./session.ts";
+import { SessionLimit } from "./session_limit.ts";
 import { SparePool } from "./spare_pool.ts";
 
 /** sshd's own default for MaxSessions (sshd_config(5)). */
@@ -30,6 +31,8 @@ export interface SessionGateOptions {
   readonly spares?: number;
   /** Milliseconds after which a spare that nobody used is closed; default 60 s. */
   readonly spareUnusedMs?: number;
+  /** Milliseconds; for tests. */
+  readonly now?: () => number;
   /** Whoever holds the connection may hand over spares of its own: what a closed one was sent is sent again. */
   readonly handsSpares?: boolean;
   /** When the link counts as quiet; for tests. */
@@ -45,7 +48,7 @@ interface Spare {
 
 /**
  * Opens sessions without running into the server's MaxSessions: at most `limit` at a time, the rest wait in the order
- * they came. A refusal teaches the limit.
+ * they came. A refusal teaches the limit, which is tried again later.
  *
  * sshd counts a session until it has reaped the child, so an open right after a close can be refused although the
  * limit allows it: where more sessions than now were open before, a refusal teaches nothing and the open is tried
@@ -58,7 +61,7 @@ export class SessionGate {
   readonly #connection: Connection;
   /** In the order of their tickets. */
   readonly #waiters: Waiter[] = [];
-  #limit: number;
+  readonly #limit: SessionLimit;
   #nextTicket = 0;
   /** Slots taken: sessions open or being opened. */
   #taken = 0;
@@ -66,8 +69,6 @@ export class SessionGate {
   #pausing = 0;
   /** Sessions that the server has confirmed and that are not over. */
   #open = 0;
-  /** The most that were ever open at once. */
-  #proven = 0;
   /** When the sessions that are in use were handed out. */
   readonly #since = new Map<Session, number>();
   /** What sessions took lately, in milliseconds; undefined: none has ended. */
@@ -88,16 +89,15 @@ export class SessionGate {
     options: SessionGateOptions = {},
   ) {
     this.#connection = connection;
-    this.#limit = Math.max(1, limit);
+    this.#limit = new SessionLimit(limit, { now: options.now });
     this.#handsSpares = options.handsSpares ?? false;
     this.#quiet = new Quiet(() => connection.lastReceivedAt, options.quiet);
     this.#spares = new SparePool<Spare>({
       open: () => this.#openSpare(),
       close: ({ opened }) => opened?.close(),
       // Half the limit at most: sshd counts sessions that are over until it has reaped them.
-      hasRoom: () =>
-        this.#waiters.length === 0 && this.#limit > 2 && this.#taken < Math.floor(this.#limit / 2),
-    }, { most: options.spares ?? 0, unusedMs: options.spareUnusedMs });
+      hasRoom: () => this.#waiters.length === 0 && this.limit > 2 && this.#taken < Math.floor(this.limit / 2),
+    }, { most: options.spares ?? 0, unusedMs: options.spareUnusedMs, forgives: true, now: options.now });
     connection.closed.then(() => {
       this.#spares.end();
       // Their opens then fail at once, in the words of the connection.
@@ -108,7 +108,7 @@ export class SessionGate {
 
   /** Sessions at a time, as configured or learned. */
   get limit(): number {
-    return this.#limit;
+    return this.#limit.value;
   }
 
   /** Sessions open now; spares are none. */
@@ -132,7 +132,7 @@ export class SessionGate {
 
   /** Whether a session would get its turn at once. */
   get hasRoom(): boolean {
-    return this.#waiters.length === 0 && this.#taken < this.#limit;
+    return this.#waiters.length === 0 && this.#taken < this.limit;
   }
 
   /**
@@ -143,7 +143,7 @@ export class SessionGate {
     if (this.#waiters.length === 0) return 0;
     const oldest = this.#since.values().next();
     const ageMs = oldest.done ? 0 : performance.now() - oldest.value;
-    return Math.max(this.#usualMs ?? 0, ageMs) * this.#waiters.length / this.#limit;
+    return Math.max(this.#usualMs ?? 0, ageMs) * this.#waiters.length / this.limit;
   }
 
   /** Sends the one that has waited longest to another gate to the same host; false when nobody waits. */
@@ -185,7 +185,7 @@ export class SessionGate {
         return opened;
       } catch (error) {
         if (isSessionLimit(error)) {
-          this.#learn();
+          this.#limit.refused(this.#open);
           this.#spares.dropOne(); // nobody waits for a session while one lies idle
         }
         if (!isSessionLimit(error) || (refusals >= RETRIES && this.#open === 0)) {
@@ -195,7 +195,7 @@ export class SessionGate {
       }
       // One slot too many was taken: it waits for one of the others. Otherwise the server has not yet seen that one
       // is over: the slot is kept meanwhile, so that nobody who came later gets ahead.
-      waits = this.#taken > this.#limit;
+      waits = this.#taken > this.limit;
       if (waits) this.#release();
       else await this.#pause(refusals, signal);
     }
@@ -219,7 +219,7 @@ export class SessionGate {
     if (this.#waiters.length > 0 || signal?.aborted) return undefined;
     if (this.#quiet.is) {
       // Whether the link still lives, only an answer tells; where the limit leaves no room to ask, a spare makes it.
-      if (this.#taken >= this.#limit) this.#spares.dropOne();
+      if (this.#taken >= this.limit) this.#spares.dropOne();
       return undefined;
     }
     const spare = this.#spares.take();
@@ -256,10 +256,9 @@ export class SessionGate {
         if (!spare.claimed && !this.#spares.arrived(spare)) session.close();
         return session;
       }, (error) => {
-        if (isSessionLimit(error)) this.#learn();
+        if (isSessionLimit(error)) this.#limit.refused(this.#open);
         this.#idle.delete(spare);
-        this.#spares.gone(spare);
-        this.#spares.end(); // refused once: no more, and whoever waits for this one opens its own
+        this.#spares.refused(spare); // whoever waits for this one opens its own
         this.#release();
         return undefined;
       }),
@@ -268,14 +267,9 @@ export class SessionGate {
     return spare;
   }
 
-  /** A refusal with as many open as ever before: that is the limit. */
-  #learn(): void {
-    if (this.#open > 0 && this.#open >= this.#proven) this.#limit = this.#open;
-  }
-
   #opened(session: Session): Session {
     this.#open++;
-    this.#proven = Math.max(this.#proven, this.#open);
+    this.#limit.opened(this.#open);
     session.ended.then(() => {
       this.#open--;
       this.#release();
@@ -299,7 +293,7 @@ export class SessionGate {
   #turn(ticket: number, signal: AbortSignal | undefined): Promise<SessionGate | undefined> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const isNext = this.#waiters.length === 0 || ticket < this.#waiters[0].ticket;
-    if (isNext && this.#taken < this.#limit && this.#pausing === 0) {
+    if (isNext && this.#taken < this.limit && this.#pausing === 0) {
       this.#taken++;
       return Promise.resolve(undefined);
     }
@@ -330,7 +324,7 @@ export class SessionGate {
   }
 
   #serve(): void {
-    while (this.#pausing === 0 && this.#taken < this.#limit && this.#waiters.length > 0) {
+    while (this.#pausing === 0 && this.#taken < this.limit && this.#waiters.length > 0) {
       this.#waiters.shift()?.resolve();
     }
     if (this.hasRoom) this.onRoom?.();

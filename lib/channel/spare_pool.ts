@@ -1,6 +1,12 @@
 /** A spare that nobody has used for this long is closed: a server's memory is not ours to keep. */
 export const SPARE_UNUSED_MS = 60_000;
 
+/** After a refusal, spares rest for so long; twice as long after the next. */
+export const SECOND_CHANCE_MS = 30_000;
+
+/** Refusals after which no more are asked for. */
+const CHANCES = 4;
+
 /** What a pool needs from whoever opens its spares. */
 export interface SpareKeeping<T> {
   /** Starts to open one; {@linkcode SparePool.arrived} or {@linkcode SparePool.gone} must follow. */
@@ -15,12 +21,20 @@ export interface SparePoolOptions {
   readonly most: number;
   /** Milliseconds; default {@linkcode SPARE_UNUSED_MS}. */
   readonly unusedMs?: number;
+  /**
+   * Whether a refusal may have had another cause than that the server wants none: sshd counts sessions that are over
+   * until it has reaped them, and at its limit refuses everything. Then spares rest, and are tried again; else, and when
+   * they were refused time and again, there are no more. Default false.
+   */
+  readonly forgives?: boolean;
+  /** Milliseconds; for tests. */
+  readonly now?: () => number;
 }
 
 /**
  * Sessions opened ahead of need, so that a command costs one round trip instead of two. One at first; one more with each
- * time that none was there, one less with each that nobody used. A server that refuses one, or closes one, is never
- * asked for another.
+ * time that none was there, one less with each that nobody used. A server that refuses or closes them is not asked for
+ * more, see {@linkcode SparePoolOptions.forgives}.
  *
  * It decides how many and how long. `T` is whatever a spare is: the pool never looks into it.
  */
@@ -33,12 +47,18 @@ export class SparePool<T> {
   readonly #opening = new Set<T>();
   #wanted = 1;
   #ended = false;
+  readonly #forgives: boolean;
+  readonly #now: () => number;
+  #refusals = 0;
+  #restsUntil = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(keeping: SpareKeeping<T>, options: SparePoolOptions) {
     this.#keeping = keeping;
     this.#most = options.most;
     this.#unusedMs = options.unusedMs ?? SPARE_UNUSED_MS;
+    this.#forgives = options.forgives ?? false;
+    this.#now = options.now ?? (() => performance.now());
     if (this.#most < 1) this.#ended = true;
   }
 
@@ -64,6 +84,7 @@ export class SparePool<T> {
 
   /** Opens what is missing, as far as there is room. */
   refill(): void {
+    if (this.#now() < this.#restsUntil) return;
     while (!this.#ended && this.count < this.#wanted && this.#keeping.hasRoom()) {
       this.#opening.add(this.#keeping.open());
     }
@@ -83,13 +104,25 @@ export class SparePool<T> {
     this.#arm();
   }
 
-  /** The server has refused or closed it: there will be no more. Whether it was in the pool. */
-  gone(spare: T): boolean {
+  /** It is over. Where it was in the pool, the server has closed it: there will be none for now. */
+  gone(spare: T): void {
     const at = this.#ready.findIndex((one) => one.spare === spare);
-    if (at >= 0) this.#ready.splice(at, 1);
-    const known = this.#opening.delete(spare) || at >= 0;
-    if (known) this.end();
-    return known;
+    if (at < 0) return;
+    this.#ready.splice(at, 1);
+    this.#rest();
+  }
+
+  /** The server has refused one, be it in the pool or taken on its way: there will be none for now. */
+  refused(spare: T): void {
+    this.#opening.delete(spare);
+    this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#ended) return;
+    if (!this.#forgives || ++this.#refusals >= CHANCES) return this.end();
+    this.#restsUntil = this.#now() + SECOND_CHANCE_MS * 2 ** (this.#refusals - 1);
+    this.#wanted = 1;
   }
 
   /** Closes the oldest, to make room; whether there was one. */

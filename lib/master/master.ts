@@ -110,6 +110,7 @@ export class Master implements ControlledMaster {
       },
       beforeOpen: () => this.#beforeOpen(),
       isQuiet: () => this.#watch.isQuiet,
+      forgives: options.kind === "carpool",
       spares: options.kind === "carpool" ? MOST_SPARES : MOST_SPARES_RIDDEN,
     });
     this.#watch = new LinkWatch(this.#relay, options);

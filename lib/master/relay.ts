@@ -26,6 +26,10 @@ import { RelayTable, violation } from "./relay_table.ts";
 export interface RelayOptions {
   /** Sessions at a time; a refusal lowers it. */
   readonly maxSessions: number;
+  /** Whether the server may be asked again, later, for what it has refused; default true. On a master of OpenSSH's not. */
+  readonly forgives?: boolean;
+  /** Milliseconds; for tests. */
+  readonly now?: () => number;
   /** Called whenever passengers or channels come or go. */
   readonly onChange?: () => void;
   /** Called before a passenger opens something, so that a quiet link can be probed; see `LinkWatch`. */
@@ -73,6 +77,8 @@ export class Relay {
       maxSessions: options.maxSessions,
       spares: options.spares ?? 0,
       spareUnusedMs: options.spareUnusedMs,
+      forgives: options.forgives ?? true,
+      now: options.now,
       beforeOpen: options.beforeOpen,
       isQuiet: options.isQuiet,
       closeForGone: (channel) => this.#closeForGone(channel),
@@ -251,7 +257,7 @@ export class Relay {
     return true;
   }
 
-  /** The server does not want idle sessions: it gets none any more. */
+  /** The server does not want idle sessions. */
   #spareClosed(channel: RelayedChannel): void {
     this.#opening.spares.gone(channel);
     if (!channel.closeSent) this.#sender.send(channel, encodeChannelClose(channel.remoteId!));

@@ -1,4 +1,5 @@
 import type { Link } from "../channel/link.ts";
+import { SessionLimit } from "../channel/session_limit.ts";
 import {
   type ChannelOpen,
   decodeChannelOpen,
@@ -28,6 +29,10 @@ export interface RelayOpeningParts {
   /** Most sessions kept open ahead of need. */
   readonly spares: number;
   readonly spareUnusedMs?: number;
+  /** Whether a refusal may be risked again later, when a limit or the want of spares is looked at anew. */
+  readonly forgives: boolean;
+  /** Milliseconds; for tests. */
+  readonly now?: () => number;
   readonly beforeOpen?: () => void;
   readonly isQuiet?: () => boolean;
   /** The channel is open at the server, and nobody's any more. */
@@ -49,10 +54,14 @@ export class RelayOpening {
 
   constructor(parts: RelayOpeningParts) {
     this.#parts = parts;
-    this.turns = new SessionTurns(parts.maxSessions, (channel) => this.#send(channel));
+    const { forgives, now } = parts;
+    const limit = new SessionLimit(parts.maxSessions, { rises: forgives, now });
+    this.turns = new SessionTurns(limit, (channel) => this.#send(channel));
     this.spares = new RelaySpares({
       most: parts.spares,
       unusedMs: parts.spareUnusedMs,
+      forgives,
+      now,
       allocateId: () => parts.table.allocateId(),
       open: (channel) => {
         parts.table.add(channel);
@@ -166,7 +175,7 @@ export class RelayOpening {
     this.#everRefused = true;
     const { reason } = decodeChannelOpenFailure(payload);
     if (this.spares.has(channel)) {
-      this.spares.gone(channel);
+      this.spares.refused(channel);
       this.turns.spareRefused();
     } else if (channel.isSession && channel.passenger && this.turns.refused(channel, reason)) {
       this.spares.dropOne(); // nobody waits for a session while one lies idle

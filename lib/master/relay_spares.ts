@@ -8,6 +8,10 @@ export interface RelaySparing {
   readonly most: number;
   /** Milliseconds; default as {@linkcode SparePool}'s. */
   readonly unusedMs?: number;
+  /** Whether the server may be asked again after it has refused one. */
+  readonly forgives: boolean;
+  /** Milliseconds; for tests. */
+  readonly now?: () => number;
   allocateId(): number;
   /** Takes a session slot and sends the open. */
   open(channel: RelayedChannel): void;
@@ -63,9 +67,14 @@ export class RelaySpares {
     return this.#pool.arrived(channel);
   }
 
-  /** The server has refused or closed one: it is asked for no other. */
+  /** The server has closed one. */
   gone(channel: RelayedChannel): void {
     this.#pool.gone(channel);
+  }
+
+  /** The server has refused one. */
+  refused(channel: RelayedChannel): void {
+    this.#pool.refused(channel);
   }
 
   /** The channel is over. */

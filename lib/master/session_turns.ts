@@ -1,3 +1,4 @@
+import type { SessionLimit } from "../channel/session_limit.ts";
 import { OPEN_FAILURE } from "../wire/messages.ts";
 import type { Passenger, RelayedChannel } from "./passenger.ts";
 
@@ -22,16 +23,15 @@ export class SessionTurns {
   readonly #retries = new Map<RelayedChannel, ReturnType<typeof setTimeout>>();
   readonly #lastTurn = new WeakMap<Passenger, number>();
   #turn = 0;
-  #limit: number;
-  #proven = 0;
+  readonly #limit: SessionLimit;
 
-  constructor(limit: number, start: (channel: RelayedChannel) => void) {
-    this.#limit = Math.max(1, limit);
+  constructor(limit: SessionLimit, start: (channel: RelayedChannel) => void) {
+    this.#limit = limit;
     this.#start = start;
   }
 
   get limit(): number {
-    return this.#limit;
+    return this.#limit.value;
   }
 
   get waitingCount(): number {
@@ -45,11 +45,11 @@ export class SessionTurns {
 
   /** Whether a spare may be opened: half the limit at most, for sshd counts what it has not reaped yet. */
   get hasRoomForSpare(): boolean {
-    return this.waitingCount === 0 && this.#limit > 2 && this.#taken.size < Math.floor(this.#limit / 2);
+    return this.waitingCount === 0 && this.limit > 2 && this.#taken.size < Math.floor(this.limit / 2);
   }
 
   get isFull(): boolean {
-    return this.#taken.size >= this.#limit;
+    return this.#taken.size >= this.limit;
   }
 
   /** A spare takes a slot, and its open goes to the server. */
@@ -63,29 +63,25 @@ export class SessionTurns {
     if (channel.passenger) this.#lastTurn.set(channel.passenger, ++this.#turn);
   }
 
-  /** A spare was refused: it is not tried again, and may have shown the limit. */
+  /** A spare was refused, which may have shown the limit. */
   spareRefused(): void {
-    this.#learn();
-  }
-
-  #learn(): void {
-    if (this.#open.size > 0 && this.#open.size >= this.#proven) this.#limit = this.#open.size;
+    this.#limit.refused(this.#open.size);
   }
 
   opened(channel: RelayedChannel): void {
     this.#open.add(channel);
-    this.#proven = Math.max(this.#proven, this.#open.size);
+    this.#limit.opened(this.#open.size);
     if (channel.refusals > 0) this.#next();
   }
 
   /** Whether the refused one will be tried again. */
   refused(channel: RelayedChannel, reason: number): boolean {
     if (reason !== OPEN_FAILURE.CONNECT_FAILED && reason !== OPEN_FAILURE.RESOURCE_SHORTAGE) return false;
-    this.#learn();
+    this.#limit.refused(this.#open.size);
     channel.refusals++;
     if (this.#open.size === 0 && channel.refusals > RETRIES) return false;
     channel.state = "waiting";
-    if (this.#taken.size > this.#limit) {
+    if (this.#taken.size > this.limit) {
       // One too many: it waits for one of the others, in the place that it had.
       this.#taken.delete(channel);
       const later = this.#waiting.findIndex(({ localId }) => localId > channel.localId);
@@ -128,7 +124,7 @@ export class SessionTurns {
 
   #next(): void {
     // While one that was refused waits to be tried again, the slot that the server frees next is for that one.
-    while (this.#retries.size === 0 && this.#taken.size < this.#limit && this.#waiting.length > 0) {
+    while (this.#retries.size === 0 && this.#taken.size < this.limit && this.#waiting.length > 0) {
       const channel = this.#waiting.splice(this.#fairest(), 1)[0];
       if (channel.passenger) this.#lastTurn.set(channel.passenger, ++this.#turn);
       this.#taken.add(channel);

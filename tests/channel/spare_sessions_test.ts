@@ -3,6 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { LinkError } from "../../lib/base/errors.ts";
 import { SessionGate, type SessionGateOptions } from "../../lib/channel/session_gate.ts";
 import type { Session, SessionEnd } from "../../lib/channel/session.ts";
+import { SECOND_CHANCE_MS } from "../../lib/channel/spare_pool.ts";
 import * as m from "../../lib/wire/messages.ts";
 import { Peer } from "./peer.ts";
 
@@ -93,7 +94,7 @@ async function nextOpenOrClose(peer: Peer): Promise<number> {
   }
 }
 
-Deno.test("a server that refuses a spare is never asked for another, and commands go on", async () => {
+Deno.test("a server that refuses a spare is not asked for another, and commands go on", async () => {
   const peer = new Peer();
   const gate = gateWith(peer);
   const { sender } = m.decodeChannelOpen(await peer.next(m.MSG.CHANNEL_OPEN));
@@ -112,7 +113,24 @@ Deno.test("a server that refuses a spare is never asked for another, and command
   await peer.hangUp();
 });
 
-Deno.test("a server that closes a spare is never asked for another, and nobody is told", async () => {
+Deno.test("spares that were refused once, for whatever reason, are there again later", async () => {
+  const peer = new Peer();
+  const clock = { ms: 0 };
+  const gate = gateWith(peer, { now: () => clock.ms });
+  const { sender } = m.decodeChannelOpen(await peer.next(m.MSG.CHANNEL_OPEN));
+  peer.send(m.encodeChannelOpenFailure({ recipient: sender, reason: 2, description: "open failed" }));
+  await peer.settle();
+  clock.ms = SECOND_CHANCE_MS;
+  const session = gate.acquire();
+  await peer.confirm({ sender: 1 });
+  start(await session, "x");
+  assertEquals(await takeExec(peer), "x");
+  assertEquals((await peer.confirm({ sender: 2, window: 0 })).window, 0);
+  assertEquals(gate.spareCount > 0, true);
+  await peer.hangUp();
+});
+
+Deno.test("a server that closes a spare is not asked for another, and nobody is told", async () => {
   const peer = new Peer();
   const gate = gateWith(peer);
   const open = await peer.confirm({ sender: 1, window: 0 });

@@ -1,5 +1,6 @@
 /** The keeper's sessions opened ahead of need: handed to passengers, held by nobody. */
 import { assertEquals } from "@std/assert";
+import { SECOND_CHANCE_MS } from "../../lib/channel/spare_pool.ts";
 import * as m from "../../lib/wire/messages.ts";
 import { openThrough, type RelayEnds, relayEnds, type ScriptedEnd, settle } from "./relay_ends.ts";
 
@@ -90,7 +91,7 @@ Deno.test("relay closes a spare that arrives after it was told to stop", async (
   assertEquals(m.recipientOf(await ends.server.next(m.MSG.CHANNEL_CLOSE)), 5);
 });
 
-Deno.test("relay never asks a server for a spare again that refused one, and tells nobody", async () => {
+Deno.test("relay does not ask a server for a spare again that refused one, and tells nobody", async () => {
   const { relay, server, board } = relayEnds({ spares: 4 });
   relay.openSpares();
   await server.refuse();
@@ -100,6 +101,22 @@ Deno.test("relay never asks a server for a spare again that refused one, and tel
   await server.next(m.MSG.CHANNEL_REQUEST);
   assertEquals([server.types, passenger.types, relay.sessionLimit], [[], [], 10]);
 });
+
+for (const forgives of [true, false]) {
+  const then = forgives ? "asks again later" : "on a master of OpenSSH's never asks again";
+  Deno.test(`relay ${then} where a spare was refused`, async () => {
+    const clock = { ms: 0 };
+    const { relay, server, board } = relayEnds({ spares: 4, forgives, now: () => clock.ms });
+    relay.openSpares();
+    await server.refuse();
+    clock.ms = SECOND_CHANCE_MS;
+    const passenger = board();
+    await openThrough({ relay, server, board } as RelayEnds, passenger, { sender: 1, remoteId: 6 });
+    passenger.send(exec(6));
+    await server.next(m.MSG.CHANNEL_REQUEST);
+    assertEquals(server.types.includes(m.MSG.CHANNEL_OPEN), forgives);
+  });
+}
 
 Deno.test("relay learns the limit from a spare that is refused beside open sessions", async () => {
   const { relay, server, board } = await withSpare(5);
