@@ -211,7 +211,7 @@ export class FramedLink implements Link {
   #end(info: CloseInfo, closeConn = true): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#partingTimer);
+    if (this.#partingTimer !== undefined) clearTimeout(this.#partingTimer); // its first use takes 5 ms
     this.#wakeDrained();
     if (closeConn) this.#closeConn();
     this.#resolveClosed(info);

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
 import { readWarmCommand } from "../../lib/cli/warm_exec.ts";
-import { KeeperWorld } from "../master/keeper_world.ts";
+import { COMMAND, KeeperWorld } from "../master/keeper_world.ts";
+import { run } from "../support/run.ts";
 
 Deno.test("the short way of exec takes connection options, a host and a command, and nothing else", () => {
   const words = (...args: string[]) => readWarmCommand(args)?.question.words;
@@ -58,6 +59,31 @@ Deno.test("exec on a warm master takes the short way, and the long one when anyt
     assertMatch(killed.stderr, /^carpool: The command did not end by itself: .*: SIGKILL ended it\n$/);
     assertEquals(sshd.connections(), 1);
   });
+  await t.step(
+    "it touches no timer: the first use of one loads Deno's imitation of Node's, 5 ms",
+    async () => {
+      // A program that is preloaded sees every use of the names.
+      const spy = await home.write(
+        "spy.js",
+        `for (const name of ["setTimeout", "clearTimeout", "setInterval"]) {
+        Object.defineProperty(globalThis, name, { get() { throw new Error("timer " + name); } });
+      }`,
+      );
+      const flags = ["run", "--quiet", "-A", "--no-config", "--no-lock", "--no-check", `--preload=${spy}`];
+      const spied = (...args: string[]) =>
+        run(Deno.execPath(), [...flags, ...args], {
+          env: home.env,
+          clearEnv: true,
+          cwd: home.path,
+          stdin: "in",
+        });
+      const args = ["exec", "-F", world.configFile, "test", "--", "cat; exit 4"];
+      const r = await spied(COMMAND, ...args);
+      assertEquals([r.code, r.stdout, r.stderr], [4, "in", ""]);
+      const one = await home.write("one.js", "setTimeout(() => {});");
+      assertMatch((await spied(one)).stderr, /timer setTimeout/);
+    },
+  );
   await t.step("what it says of the host comes from the record: it was not looked up again", async () => {
     const { directory } = world.place;
     const [name] = [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) =>
