@@ -140,6 +140,11 @@ export function numberOf(
   );
 }
 
+/** Refuses words that a command does not take: what was meant by them would not be done. */
+export function refuseWords(command: string, words: readonly string[], fix?: string): void {
+  if (words[0] !== undefined) throw usage(command, words[0], "it takes no such argument", fix);
+}
+
 /** A mistake in how a command was used. */
 export function usage(command: string, where: string, why: string, fix?: string): UsageError {
   return new UsageError(

@@ -4,7 +4,7 @@ import { exitAll, listMasters } from "../master/keeper_client.ts";
 import { isInKeepersDirectory, ridingSocket } from "../master/riding_socket.ts";
 import { controlPathFor } from "../host/connect.ts";
 import { encodeMuxPlain, MUX } from "../wire/mux.ts";
-import { helpSpec, readArguments, usage } from "./arguments.ts";
+import { helpSpec, readArguments, refuseWords, usage } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
 import { write } from "./write.ts";
@@ -28,9 +28,13 @@ export function control(name: keyof typeof SUMMARIES) {
       write(helpOf(name), "stdout");
       return exitStatus.ok;
     }
-    if (line.flag("all")) return await endAll();
-    const [host] = line.words;
+    const [host, ...more] = [...line.words, ...line.rest];
+    if (line.flag("all")) {
+      refuseWords(name, host === undefined ? [] : [host], "name a host, or say --all");
+      return await endAll();
+    }
     if (host === undefined) throw usage(name, name, "it needs a host", `carpool ${name} <host>`);
+    refuseWords(name, more, "one host at a time");
     const path = await controlPathFor(host, targetOptionsOf(name, line));
     if (path === undefined) {
       write(`carpool: no master for ${host}\n`, "stderr");

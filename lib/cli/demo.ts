@@ -1,5 +1,5 @@
 import { write } from "./write.ts";
-import { helpSpec, numberOf, readArguments } from "./arguments.ts";
+import { helpSpec, numberOf, readArguments, refuseWords } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
 import { Interrupts, wantsColor } from "./terminal.ts";
 
@@ -23,6 +23,7 @@ export async function demo(args: readonly string[]): Promise<number> {
     write(help, "stdout");
     return exitStatus.ok;
   }
+  refuseWords("demo", [...line.words, ...line.rest]);
   const hosts = numberOf("demo", line, "hosts", 1, 20) ?? 3;
   const rttMs = numberOf("demo", line, "rtt", 0, 2000) ?? 50;
   using interrupts = new Interrupts();

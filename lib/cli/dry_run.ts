@@ -1,5 +1,6 @@
 import { formatDuration } from "../base/format_duration.ts";
 import { green, red, yellow } from "../deps/std_colors.ts";
+import { batchesOf, stepsOf } from "../job/batches.ts";
 import type { StepDiff } from "../job/diff.ts";
 import { forecast, type ForecastOptions, type HostForecast, type StepForecast } from "../job/dry_run.ts";
 import {
@@ -11,6 +12,7 @@ import {
 } from "../job/planned.ts";
 import { Redactor } from "../job/redactor.ts";
 import { plainText } from "../report/plain_text.ts";
+import { plural } from "../report/run_words.ts";
 import type { CommandLine } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
 import { outputOf, wantsColor } from "./terminal.ts";
@@ -87,18 +89,22 @@ function withoutValues(action: PlannedAction): Record<string, unknown> {
   return { step: action.step, kind: action.kind, name: action.name, secret: true };
 }
 
+/** In the words in which a run begins, and what it goes by. */
 function heading(plan: Plan): string {
-  const steps = actionsOf(plan.hosts[0]?.steps ?? []).length;
   const { parallel, batch, maxFailures, maxUnreachable, order } = plan.strategy;
+  const batches = batchesOf(plan);
+  const size = batches[0]?.length ?? 0;
+  const share = typeof batch === "string" ? ` (${batch})` : "";
   const limits = [
-    `${Math.min(parallel, plan.hosts.length)} at once`,
-    ...(batch === undefined ? [] : [`batches of ${batch}`]),
+    `${Math.min(parallel, size)} at once`,
+    ...(batch === undefined ? [] : [`${plural(batches.length, "batch", "batches")} of ${size}${share}`]),
     ...(order === "linear" ? ["step by step together"] : []),
     ...(maxFailures === undefined ? [] : [`stops beyond ${maxFailures} failed`]),
     ...(maxUnreachable === undefined ? [] : [`stops beyond ${maxUnreachable} unreachable`]),
   ].join(", ");
   const file = plan.file === undefined ? "" : ` (${plan.file})`;
-  return `${plan.job}${file}: hosts ${plan.hosts.length}, steps ${steps}, ${limits}\n\n`;
+  const count = `${plural(plan.hosts.length, "host")}, ${plural(stepsOf(plan).length, "step")}`;
+  return `${plan.job}${file}: ${count}; ${limits}\n\n`;
 }
 
 function asText(told: readonly HostForecast[], byHost: ReadonlyMap<string, PlannedHost>): string {

@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import { type CommandLine, helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
-import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
+import { targetOptionHelp, targetOptionsOf, targetOptionSpecs, whyMissing } from "./target_options.ts";
 import { reportHelp, reportSpecs, runOutputOf, runReporter } from "./run_reporter.ts";
 import { Interrupts } from "./terminal.ts";
 import { write } from "./write.ts";
@@ -75,7 +75,11 @@ export async function exec(args: readonly string[]): Promise<number> {
   if (first && hosts.length === 1 && output === "auto" && !report) {
     const { execOnOne } = await import("./exec_on_one.ts");
     const stdin = !line.flag("no-stdin");
-    const remember = async (host: Host) => (await import("./warm_write.ts")).writeRecord(args, host);
+    const remember = async (host: Host) => {
+      // A key that is missing is told each time, which the short way does not do.
+      if (line.list("identity").some((file) => whyMissing(file) !== undefined)) return;
+      await (await import("./warm_write.ts")).writeRecord(args, host);
+    };
     return await execOnOne(first.host, command, {
       ...options,
       stdin,

@@ -27,6 +27,8 @@ export function exitStatusOf(run: Pick<RunEndEvent, "status">): number {
 export function exitStatusOfError(error: unknown): number {
   if (error instanceof DOMException && error.name === "AbortError") return exitStatus.interrupted;
   if (!(error instanceof CarpoolError)) return exitStatus.failed;
+  // A place for the journal that cannot be used is found before anything is contacted, as a bad file is.
+  if (error.code === "no-journal") return exitStatus.usage;
   switch (error.name) {
     case "UsageError":
     case "TargetError":

@@ -1,7 +1,7 @@
 import { listMasters } from "../master/keeper_client.ts";
 import type { MasterInfo } from "../master/master.ts";
 import { table } from "../report/table.ts";
-import { helpSpec, readArguments } from "./arguments.ts";
+import { helpSpec, readArguments, refuseWords } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
 import { outputOf, outputSpec } from "./terminal.ts";
 import { write } from "./write.ts";
@@ -21,8 +21,11 @@ export async function masters(args: readonly string[]): Promise<number> {
     write(help, "stdout");
     return exitStatus.ok;
   }
+  const extra = [...line.words, ...line.rest];
+  refuseWords("masters", extra, extra.length === 1 ? `for one host: carpool check ${extra[0]}` : undefined);
+  const output = outputOf("masters", line);
   const found = await listMasters({ probe: true });
-  if (outputOf("masters", line) === "json") write(`${JSON.stringify(found, null, 2)}\n`, "stdout");
+  if (output === "json") write(`${JSON.stringify(found, null, 2)}\n`, "stdout");
   else if (found.length === 0) write("no masters\n", "stderr");
   else write(table(HEADS, found.map(row)), "stdout");
   return exitStatus.ok;

@@ -1,4 +1,5 @@
 import { UsageError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { htmlReport } from "../report/html_report.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { usage } from "./arguments.ts";
@@ -33,7 +34,7 @@ function writing(path: string, write: () => void): void {
     throw new UsageError({
       what: "Cannot write the report",
       where: path,
-      why: cause instanceof Error ? cause.message : String(cause),
+      why: systemWhy(cause),
       fix: "name a file in a directory that is there and can be written",
       cause,
     });

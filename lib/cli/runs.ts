@@ -1,6 +1,6 @@
 import { isUnfinished, type ListedRun, listRuns } from "../job/journal.ts";
 import { table } from "../report/table.ts";
-import { helpSpec, readArguments, usage } from "./arguments.ts";
+import { helpSpec, readArguments, refuseWords } from "./arguments.ts";
 import { exitStatus } from "./exit_status.ts";
 import { outputOf, outputSpec } from "./terminal.ts";
 import { write } from "./write.ts";
@@ -28,8 +28,7 @@ export async function runs(args: readonly string[]): Promise<number> {
     write(help, "stdout");
     return exitStatus.ok;
   }
-  const [extra] = [...line.words, ...line.rest];
-  if (extra !== undefined) throw usage("runs", extra, "it takes no arguments");
+  refuseWords("runs", [...line.words, ...line.rest]);
   const output = outputOf("runs", line);
   const found = (await Array.fromAsync(listRuns())).map(describe);
   if (output === "json") write(`${JSON.stringify(found, null, 2)}\n`, "stdout");

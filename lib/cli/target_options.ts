@@ -1,5 +1,8 @@
+import { systemWhy } from "../base/system_why.ts";
 import type { ConnectOptions } from "../host/connect.ts";
+import { plainText } from "../report/plain_text.ts";
 import { type CommandLine, numberOf, type OptionSpec, usage } from "./arguments.ts";
+import { write } from "./write.ts";
 
 /** Options of every command that reaches a host; the letters mean what they mean to ssh. */
 export const targetOptionSpecs: readonly OptionSpec[] = [
@@ -36,9 +39,36 @@ Connecting, as in ssh:
 export const targetOptionHint =
   "Connecting, as in ssh: -F -i -J -l -p -o -S -A -v, --no-share, --via; see carpool exec --help";
 
+/** Keys that were said to be missing: once is enough, however many hosts there are. */
+const told = new Set<string>();
+
+/** Says of every key named with -i that is not there that it is not, as ssh does: others are tried then. */
+function warnOfMissing(identities: readonly string[]): void {
+  for (const file of identities) {
+    const why = whyMissing(file);
+    if (why === undefined || told.has(file)) continue;
+    told.add(file);
+    write(`carpool: warning: Identity file ${plainText(file)} not accessible: ${why}\n`, "stderr");
+  }
+}
+
+/** Why a key named with -i cannot be looked at; undefined where it can, or where only the connection knows its name. */
+export function whyMissing(file: string): string | undefined {
+  const path = file.startsWith("~/") ? `${Deno.env.get("HOME") ?? "~"}${file.slice(1)}` : file;
+  if (file === "none" || file.includes("%") || path.startsWith("~")) return undefined;
+  try {
+    Deno.statSync(path);
+    return undefined;
+  } catch (error) {
+    return error instanceof Deno.errors.NotCapable ? undefined : systemWhy(error);
+  }
+}
+
 /** What the options say, as options of `connect`. */
 export function targetOptionsOf(command: string, line: CommandLine): ConnectOptions {
   const identities = line.list("identity");
+  // The doctor has a finding about them.
+  if (command !== "doctor") warnOfMissing(identities);
   const lines = line.list("option");
   return {
     configFile: line.text("config"),

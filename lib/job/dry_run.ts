@@ -114,10 +114,12 @@ function withoutAsking(host: string, action: PlannedAction, options: ForecastOpt
 }
 
 /** The guards of a step in words. */
-function guardsOf({ creates, unless }: PlannedAction): string | undefined {
+function guardsOf({ creates, unless, secret }: PlannedAction): string | undefined {
   const words = [
     ...(creates === undefined ? [] : [`skipped where ${creates} exists`]),
-    ...(unless === undefined ? [] : [`skipped where this succeeds: ${unless}`]),
+    ...(unless === undefined
+      ? []
+      : [secret ? "skipped where its guard succeeds" : `skipped where this succeeds: ${unless}`]),
   ];
   return words.length > 0 ? words.join("; ") : undefined;
 }
@@ -167,6 +169,7 @@ interface Guarded {
 
 async function askGuards(host: JobHost, action: PlannedAction, signal: AbortSignal): Promise<Guarded> {
   const { creates, unless, cwd, env } = action;
+  const shown = action.secret ? "its guard" : unless;
   const against: string[] = [];
   if (creates !== undefined) {
     const { success } = await host.exec(`test -e ${quotePath(creates)}`, { cwd, signal });
@@ -175,8 +178,8 @@ async function askGuards(host: JobHost, action: PlannedAction, signal: AbortSign
   }
   if (unless !== undefined) {
     const { success } = await host.exec(unless, { cwd, env, signal });
-    if (success) return { holds: true, says: `${unless} succeeds` };
-    against.push(`${unless} fails`);
+    if (success) return { holds: true, says: `${shown} succeeds` };
+    against.push(`${shown} fails`);
   }
   return { holds: false, says: against.join("; ") };
 }

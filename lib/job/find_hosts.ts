@@ -22,7 +22,7 @@ export interface FindHostsOptions extends InventoryPlaces {
  * The hosts that patterns (groups, destinations, ranges, `&`, `!`) stand for, in the order written, each
  * once, with what the inventory says of each; several patterns are one, with commas between.
  *
- * @throws {CarpoolError} for a pattern or an inventory that cannot be used.
+ * @throws {CarpoolError} for a pattern or an inventory that cannot be used, and for a pattern that no host matches.
  */
 export async function findHosts(
   items: string | readonly string[],
@@ -49,7 +49,15 @@ export async function findHosts(
     refuseUnknown("--exclude", exclude!, all, inventory);
     set = hostsOf(`!(${exclude})`, inventory, set);
   }
-  if (set.size === 0 && all.size > 0) {
+  if (all.size === 0) {
+    throw new UsageError({
+      what: "Cannot resolve the hosts",
+      where: pattern,
+      why: "it matches no host",
+      fix: "carpool hosts shows what each part of a pattern names",
+    }, "bad-value");
+  }
+  if (set.size === 0) {
     throw new UsageError({
       what: "Cannot resolve the hosts",
       where: [...(limit ? [`--limit ${limit}`] : []), ...(exclude ? [`--exclude ${exclude}`] : [])].join(" "),

@@ -1,4 +1,5 @@
 import { JobFileError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import type { InventoryContent } from "./inventory_content.ts";
 import { readJson } from "./inventory_json.ts";
 import { cannotUse } from "./load_inventory.ts";
@@ -50,7 +51,7 @@ async function run(path: string, args: readonly string[], file: string): Promise
     throw new JobFileError({
       what: cannotUse,
       where,
-      why: denied ? "this program may not run it" : cause instanceof Error ? cause.message : String(cause),
+      why: denied ? "this program may not run it" : systemWhy(cause),
       fix: denied ? `allow it: --allow-run=${path}` : undefined,
       cause,
     });

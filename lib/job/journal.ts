@@ -1,4 +1,5 @@
 import { CarpoolError, UsageError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import {
   journalDirectory,
   journalPath,
@@ -175,7 +176,7 @@ export async function* listRuns(directory = journalDirectory()): AsyncGenerator<
         id,
         live: false,
         state: undefined,
-        why: error instanceof Error ? error.message : String(error),
+        why: systemWhy(error),
       };
     }
   }
@@ -234,7 +235,7 @@ function failed(path: string, cause: unknown): CarpoolError {
   return new CarpoolError("journal-failed", {
     what: "Cannot write the journal",
     where: path,
-    why: cause instanceof Error ? cause.message : String(cause),
+    why: systemWhy(cause),
     fix:
       "make room or choose another XDG_STATE_HOME; --no-journal runs without, and then nothing can be resumed",
     outcome: "not-started",

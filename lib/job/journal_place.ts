@@ -1,4 +1,5 @@
 import { CarpoolError, UsageError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { join } from "../deps/node_path.ts";
 
 /** Journals that are kept, whatever became of their runs. */
@@ -38,7 +39,11 @@ export async function makeJournalDirectory(directory: string): Promise<void> {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
     info = await Deno.lstat(directory);
   } catch (cause) {
-    throw refuse(cause instanceof Error ? cause.message : String(cause), "or run with --no-journal", cause);
+    throw refuse(
+      systemWhy(cause),
+      "set XDG_STATE_HOME to a directory of your own, or run with --no-journal",
+      cause,
+    );
   }
   if (Deno.build.os === "windows") return;
   if (!info.isDirectory) throw refuse("that is no directory", "move it away, or run with --no-journal");
@@ -82,7 +87,16 @@ export async function runIds(directory: string): Promise<readonly string[]> {
       if (isFile && name.endsWith(suffix) && isRunId(id)) found.push(id);
     }
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    if (!(cause instanceof Deno.errors.NotFound)) {
+      throw new CarpoolError("no-journal", {
+        what: "Cannot look for journals of runs",
+        where: directory,
+        why: systemWhy(cause),
+        fix: "set XDG_STATE_HOME to a directory of your own, as it was when they ran",
+        cause,
+        outcome: "not-started",
+      });
+    }
   }
   return found.sort().reverse();
 }

@@ -1,4 +1,5 @@
 import { JobFileError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { dirname, join, resolve } from "../deps/node_path.ts";
 import type { InventoryContent } from "./inventory_content.ts";
 
@@ -46,13 +47,7 @@ export async function loadInventory(places: InventoryPlaces = {}): Promise<Inven
       if (missing && places.inventory === undefined) continue;
       if (missing && places.inventory === "ssh_config") return { ...noInventory, file: "ssh_config" };
       const isFolder = cause instanceof Deno.errors.IsADirectory || /is a directory/i.test(String(cause));
-      const why = missing
-        ? "no such file"
-        : isFolder
-        ? "it is a folder"
-        : cause instanceof Error
-        ? cause.message
-        : String(cause);
+      const why = missing ? "no such file" : isFolder ? "it is a folder" : systemWhy(cause);
       const fix = isFolder ? "name the file in it" : undefined;
       throw new JobFileError({ what: cannotUse, where: file, why, fix, cause });
     }

@@ -1,5 +1,6 @@
 import { JobFileError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { basename } from "../deps/node_path.ts";
 import type { HostEntry } from "./inventory.ts";
 import type { Job } from "./job.ts";
@@ -174,9 +175,7 @@ async function missingSources(
         ? `the local file ${written} does not exist`
         : cause instanceof Deno.errors.NotADirectory
         ? `the local path ${written} leads through a file that is no folder`
-        : `the local file ${written} cannot be read (${
-          cause instanceof Error ? cause.message : String(cause)
-        })`;
+        : `the local file ${written} cannot be read (${systemWhy(cause)})`;
       problems.push({ ...placeOf(step?.where), why, fix: `looked for ${action.from}` });
     }
   }

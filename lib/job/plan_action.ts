@@ -1,5 +1,6 @@
 import { JobFileError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { basename, isAbsolute, join, resolve } from "../deps/node_path.ts";
 import type { HostEntry } from "./inventory.ts";
 import type { Job } from "./job.ts";
@@ -207,7 +208,7 @@ async function readText(path: string, where: string, what: string): Promise<stri
       ? `the local ${what} ${JSON.stringify(basename(path))} does not exist`
       : cause instanceof TypeError
       ? `the local ${what} ${JSON.stringify(basename(path))} is not UTF-8 text`
-      : `the local ${what} cannot be read (${cause instanceof Error ? cause.message : String(cause)})`;
+      : `the local ${what} cannot be read (${systemWhy(cause)})`;
     const match = /:(\d+):(\d+)$/.exec(where);
     throw new JobFileError({
       what: "Cannot plan the job",

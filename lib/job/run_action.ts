@@ -1,5 +1,6 @@
 import { CarpoolError, CopyError } from "../base/errors.ts";
 import { formatDuration } from "../base/format_duration.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { dirname } from "../deps/node_path.ts";
 import { delay } from "../deps/std_async.ts";
 import type { CopyOptions } from "../host/copy_options.ts";
@@ -227,7 +228,7 @@ function localFailed(what: string, where: string, cause: unknown): CopyError {
   return new CopyError("local-failed", {
     what,
     where,
-    why: cause instanceof Error ? cause.message : String(cause),
+    why: systemWhy(cause),
     cause,
   });
 }

@@ -1,13 +1,7 @@
-import {
-  type HostStatus,
-  type RunEndEvent,
-  type RunEvent,
-  runEventVersion,
-  type StepInfo,
-} from "../base/run_event.ts";
-import type { HostShare } from "./job.ts";
+import { type HostStatus, type RunEndEvent, type RunEvent, runEventVersion } from "../base/run_event.ts";
+import { batchesOf, limitOf, stepsOf } from "./batches.ts";
 import type { JobConnect } from "./job_host.ts";
-import { actionsOf, infoOf, type Plan, type PlannedHost } from "./plan.ts";
+import { actionsOf, type Plan, type PlannedHost } from "./plan.ts";
 import type { StepLedger } from "./resume.ts";
 import { noPrompter, type Prompter } from "../target/prompter.ts";
 import { Pace } from "./pace.ts";
@@ -70,7 +64,7 @@ export async function runAll(
     atMs: startedAtMs,
     job: plan.job,
     hosts: names,
-    steps: stepsOf(plan.hosts[0]),
+    steps: stepsOf(plan),
   });
   const results = new Map<string, HostResult>();
   const tally: Record<HostStatus, number> = { ok: 0, failed: 0, unreachable: 0, skipped: 0, interrupted: 0 };
@@ -127,23 +121,6 @@ export async function runAll(
   const end = { job: plan.job, status, connections, durationMs: Date.now() - startedAtMs } as const;
   await emit({ type: "run-end", atMs: Date.now(), ...end, hosts: tally });
   return { ...end, hosts };
-}
-
-function stepsOf(host: PlannedHost | undefined): StepInfo[] {
-  return actionsOf([...host?.steps ?? [], ...host?.finally ?? []]).map(infoOf);
-}
-
-function* batchesOf({ hosts, strategy }: Plan): Generator<readonly PlannedHost[]> {
-  const size = strategy.batch === undefined
-    ? hosts.length
-    : Math.max(1, limitOf(strategy.batch, hosts.length));
-  for (let i = 0; i < hosts.length; i += size) yield hosts.slice(i, i + size);
-}
-
-/** A share as a number of hosts; a percentage is rounded down. */
-function limitOf(share: HostShare | undefined, hosts: number): number {
-  if (share === undefined) return Infinity;
-  return typeof share === "number" ? share : Math.floor(hosts * parseFloat(share) / 100);
 }
 
 async function skip(

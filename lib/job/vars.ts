@@ -1,6 +1,7 @@
 import { JobFileError, UsageError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
 import { nearestName } from "../base/nearest_name.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { dirname, resolve } from "../deps/node_path.ts";
 import type { Job, VarSource } from "./job.ts";
 
@@ -81,7 +82,7 @@ async function valueOf(source: VarSource, base: string): Promise<Found> {
     throw new JobFileError({
       what,
       where: path,
-      why: cause instanceof Error ? cause.message : String(cause),
+      why: systemWhy(cause),
       cause,
     });
   }

@@ -1,5 +1,6 @@
 import { JobFileError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
+import { systemWhy } from "../base/system_why.ts";
 import type { DocumentPath, Locate } from "./issues.ts";
 import { JobProblemsError, type Problem } from "./problems.ts";
 
@@ -93,7 +94,7 @@ export async function readYaml(bytes: Uint8Array, file: string, what: string): P
       ? "it is nested too deeply"
       : cause instanceof ReferenceError
       ? "its aliases stand for too much"
-      : `it cannot be read (${cause instanceof Error ? cause.message : String(cause)})`;
+      : `it cannot be read (${systemWhy(cause)})`;
     throw new JobFileError({ what, where: file, why, fix: "write it out plainly", cause });
   }
 }

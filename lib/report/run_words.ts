@@ -52,8 +52,8 @@ export function stepCounts(
 }
 
 /** `1 host`, `2 hosts`. */
-export function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
+export function plural(count: number, word: string, words = `${word}s`): string {
+  return `${count} ${count === 1 ? word : words}`;
 }
 
 /** `999 B`, `12.3 kB`, `4.5 MB`, in thousands, as networks count. */

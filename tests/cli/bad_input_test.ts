@@ -99,6 +99,59 @@ Deno.test("bad input gets one clear message in four parts, the right exit status
     assertEquals(sshd.connections(), before);
   });
 
+  await t.step("a key that is not there is told as ssh tells it, once, and others are tried", async () => {
+    const args = ["exec", ...options, "-i", "/nonexist", "-i", "~/no key", "test,127.0.0.1", "--", "true"];
+    const { code, stderr } = await run(...args);
+    assertEquals([code, stderr.split("\n").toSorted()], [0, [
+      "",
+      "carpool: warning: Identity file /nonexist not accessible: no such file or directory",
+      "carpool: warning: Identity file ~/no key not accessible: no such file or directory",
+    ]]);
+  });
+
+  await t.step("a report or a journal that cannot be written, before anything is contacted", async () => {
+    const before = sshd.connections();
+    await home.write("tasks/fine.yaml", "hosts: [test]\nsteps:\n  - exec: touch ran\n");
+    await home.write("file", "");
+    const fine = ["run", "fine", ...options];
+    const reports: [readonly string[], string][] = [
+      [["--report", "/nonexist/x.html"], "/nonexist/x.html: no such file or directory; name a file"],
+      [["--report", "file/x.html"], "file/x.html: not a directory; name a file"],
+      [["--report", "/proc/x.html"], "/proc/x.html: no such file or directory; name a file"],
+    ];
+    for (const [args, says] of reports) {
+      for (const command of [fine, ["exec", ...options, "test", "--", "touch ran"]]) {
+        const { code, stderr } = await run(command[0]!, ...args, ...command.slice(1));
+        assertEquals(code, 2);
+        assertFourParts(stderr, ["Cannot write the report", says]);
+      }
+    }
+    const states: [string, readonly string[], string][] = [
+      ["/proc", fine, "/proc/carpool/runs: no such file or directory; set XDG_STATE_HOME"],
+      [join(home.path, "file"), fine, "/file/carpool/runs: not a directory; set XDG_STATE_HOME"],
+      [
+        join(home.path, "file"),
+        ["run", "--resume"],
+        "/file/carpool/runs: not a directory; set XDG_STATE_HOME",
+      ],
+      [join(home.path, "file"), ["runs"], "/file/carpool/runs: not a directory; set XDG_STATE_HOME"],
+    ];
+    for (const [XDG_STATE_HOME, args, says] of states) {
+      const { code, stdout, stderr } = await carpool(
+        args[0] === "run" ? [...args, "--report", "report.html"] : args,
+        { cwd: home.path, env: { ...home.env, XDG_STATE_HOME }, clearEnv: true },
+      );
+      assertEquals([code, stdout], [2, ""], stderr);
+      assertFourParts(stderr, [says]);
+    }
+    assertEquals(sshd.connections(), before);
+    untouched();
+    const left = [...Deno.readDirSync(home.path)].map(({ name }) => name).filter((name) =>
+      /report/.test(name)
+    );
+    assertEquals(left, []);
+  });
+
   await t.step("an unknown option", async () => {
     const { code, stderr } = await run("exec", "--tmeout", "3s", "test", "--", "true");
     assertEquals(code, 2);

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { KeeperWorld } from "../master/keeper_world.ts";
 
@@ -187,6 +187,39 @@ steps:
     undefined,
     undefined,
   ]);
+});
+
+Deno.test("plan and dry run count hosts, steps and batches as the run does", async () => {
+  await using made = await KeeperWorld.make({ hosts: ["127.0.0.1", "127.0.0.2", "127.0.0.3"] });
+  await made.home.write(
+    "tasks/counted.yaml",
+    `hosts: ["test[1-3]"]
+strategy: { batch: 70%, parallel: 5 }
+before:
+  - exec: echo first
+steps:
+  - parallel:
+      - exec: echo one
+      - exec: echo two
+  - exec: never
+    when: 1 > 2
+finally:
+  - exec: echo last
+`,
+  );
+  const run = (...args: string[]) =>
+    made.run([...args, "-F", made.configFile, "--no-share"], { cwd: made.home.path });
+  const counted = /^counted.*: (3 hosts, 5 steps)/;
+  for (const args of [["run", "counted"], ["plan", "counted"], ["run", "counted", "--dry-run"]]) {
+    const { code, stdout, stderr } = await run(...args);
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, counted);
+    if (!args.includes("--dry-run")) continue;
+    assertEquals(
+      stdout.split("\n")[0],
+      "counted (tasks/counted.yaml): 3 hosts, 5 steps; 2 at once, 2 batches of 2 (70%)",
+    );
+  }
 });
 
 Deno.test("diff of a file that is too large, or that cannot be read, says so", async () => {

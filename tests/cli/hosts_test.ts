@@ -56,7 +56,28 @@ Deno.test("carpool hosts knows the aliases of ssh_config, of included files too,
   assertEquals(await names(["alias*,!alias1"], config), "alias2");
   assertEquals(await names(["all", "--inventory", "ssh_config"], config), "more1 more2 alias1 alias2");
   assertEquals(await names(["all"], config), "web01 web02 web03 db1");
-  assertEquals(await names(["@ssh_config"]), "");
+});
+
+Deno.test("a pattern that no host matches is a mistake of every command, and nothing is done", async () => {
+  for (
+    const args of [
+      ["hosts", "web01!web01"],
+      ["hosts", "--output", "json", "web01!web01"],
+      ["hosts", "@ssh_config"],
+      ["hosts", "nowhere*"],
+      ["exec", "web01!web01", "--", "true"],
+      ["open", "@web!@web"],
+      ["doctor", "web01&db1"],
+      ["copy", "inventory.yaml", "@web!@web:there"],
+    ]
+  ) {
+    await using home = await TempHome.make();
+    await home.write("work/inventory.yaml", INVENTORY);
+    const options = { cwd: join(home.path, "work"), env: home.env, clearEnv: true };
+    const { code, stdout, stderr } = await carpool(args, options);
+    assertEquals([code, stdout], [2, ""], stderr);
+    assertMatch(stderr, /^carpool: Cannot resolve the hosts: .+: it matches no (known )?host; .*\n$/);
+  }
 });
 
 Deno.test("carpool hosts --limit and --exclude narrow what a pattern names", async () => {

@@ -43,6 +43,18 @@ const wrong: readonly [readonly string[], string][] = [
   [["copy", "no such file", "web1:/x"], 'the local file "no such file" does not exist'],
   [["copy", "a", "ssh://web1/x"], "a URL is not a place to copy"],
   [["hosts"], "it needs a pattern"],
+  [["masters", "web1"], "web1: it takes no such argument; for one host: carpool check web1"],
+  [["masters", "--", "a", "b"], "a: it takes no such argument; see carpool masters --help"],
+  [["check", "web1", "web2"], "web2: it takes no such argument; one host at a time"],
+  [["stop", "web1", "--", "web2"], "web2: it takes no such argument; one host at a time"],
+  [["exit", "web1", "web2"], "web2: it takes no such argument; one host at a time"],
+  [["exit", "--all", "web1"], "web1: it takes no such argument; name a host, or say --all"],
+  [["demo", "web1"], "web1: it takes no such argument; see carpool demo --help"],
+  [["runs", "deploy"], "deploy: it takes no such argument; see carpool runs --help"],
+  [["plan", "uptime", "web1"], "one task at a time; name hosts with --hosts web1"],
+  [["doctor", "web1", "web2"], "web2: one host at a time"],
+  [["bench", "web1", "web2"], "web2: it needs one host"],
+  [["forward", "-L", "1:a:1", "web1", "web2"], "it needs one host"],
 ];
 
 for (const [args, message] of wrong) {
@@ -113,7 +125,7 @@ steps:
   const { code, stdout } = await carpool(["plan", "./a.yaml"], { cwd });
   assertEquals(code, 0);
   assertEquals(stdout.replaceAll(cwd, "").split("\n").slice(0, 12), [
-    "a (./a.yaml): hosts 3, steps 3, 3 at once, batches of 50%",
+    "a (./a.yaml): 3 hosts, 3 steps; 1 at once, 3 batches of 1 (50%)",
     "",
     "web1",
     "  1 stop",
