@@ -150,7 +150,7 @@ async function lookAtControlPath(
   try {
     checkSocketPath(path);
     await checkSocketDirectory(path);
-    if (await inspectSocket(path) === "missing") return;
+    if (inspectSocket(path) === "missing") return;
   } catch (error) {
     if (!(error instanceof MasterError)) throw error;
     add("warn", "ControlPath", `${error.where}: ${error.why}`, error.fix);

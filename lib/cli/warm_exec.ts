@@ -4,7 +4,7 @@
  */
 import { Connection } from "../channel/connection.ts";
 import { Session, type SessionEnd } from "../channel/session.ts";
-import { openControlLink } from "../link/control_link.ts";
+import { openEagerLink } from "../link/eager_link.ts";
 import { inspectSocket } from "../master/places.ts";
 import { exitStatus } from "./exit_status.ts";
 import { readRecord, type WarmQuestion, type WarmRecord } from "./warm_record.ts";
@@ -54,8 +54,8 @@ export async function warmExec(args: readonly string[]): Promise<number | undefi
     warm = readWarmCommand(args);
     record = warm && await readRecord(warm.question);
     if (warm === undefined || record === undefined) return undefined;
-    if (await inspectSocket(record.controlPath) === "missing") return undefined;
-    connection = new Connection(await openControlLink(record.controlPath, record.where));
+    if (inspectSocket(record.controlPath) === "missing") return undefined;
+    connection = new Connection(await openEagerLink(record.controlPath, record.where));
     session = await Session.open(connection, { spare: true });
   } catch {
     await connection?.close();

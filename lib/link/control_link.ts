@@ -11,7 +11,7 @@ import {
   type MuxPacket,
 } from "../wire/mux.ts";
 import { FramedLink } from "./framed_link.ts";
-import { SlabReader } from "./slab_reader.ts";
+import { type ByteConn, SlabReader } from "./slab_reader.ts";
 
 /**
  * OpenSSH's clients have no deadline, and a wedged master hangs them for ever. A live one answers within milliseconds,
@@ -34,7 +34,7 @@ export interface ControlOptions {
  */
 export class ControlClient {
   readonly path: string;
-  readonly #conn: Deno.Conn;
+  readonly conn: ByteConn;
   readonly #deadlineMs: number;
   readonly #reader: SlabReader;
   readonly #frames = new MuxFrames();
@@ -44,7 +44,7 @@ export class ControlClient {
 
   private constructor(path: string, conn: Deno.Conn, deadlineMs: number) {
     this.path = path;
-    this.#conn = conn;
+    this.conn = conn;
     this.#deadlineMs = deadlineMs;
     this.#reader = new SlabReader(conn);
   }
@@ -55,19 +55,26 @@ export class ControlClient {
     options: ControlOptions = {},
     first?: Uint8Array,
   ): Promise<ControlClient> {
-    const deadlineMs = options.deadlineMs ?? CONTROL_DEADLINE_MS;
-    const client = new ControlClient(path, await dial(path, deadlineMs), deadlineMs);
+    const client = await ControlClient.dial(path, options);
     try {
       const hello = encodeMuxHello();
-      await client.#write(first ? concat([hello, first]) : hello);
-      return await client.#greet();
+      await client.write(first ? concat([hello, first]) : hello);
+      await client.greeted();
+      return client;
     } catch (error) {
       client.close();
       throw error;
     }
   }
 
-  async #greet(): Promise<this> {
+  /** Connects and says nothing yet: the hello is the caller's to {@linkcode write}, and to await. */
+  static async dial(path: string, options: ControlOptions = {}): Promise<ControlClient> {
+    const deadlineMs = options.deadlineMs ?? CONTROL_DEADLINE_MS;
+    return new ControlClient(path, await dial(path, deadlineMs), deadlineMs);
+  }
+
+  /** Reads the master's hello. */
+  async greeted(): Promise<void> {
     const { version, rttMs } = await this.#understand(await this.#read(), ({ type, body }) => {
       if (type !== MUX.HELLO) throw refused(this.path, `it answered with message 0x${type.toString(16)}`);
       return decodeMuxHello(body);
@@ -76,7 +83,6 @@ export class ControlClient {
       throw refused(this.path, `it speaks version ${version} of the mux protocol, we ${MUX_VERSION}`);
     }
     this.#rttMs = rttMs;
-    return this;
   }
 
   /** The number for the next request; answers name it. */
@@ -86,7 +92,7 @@ export class ControlClient {
 
   /** Sends a request and reads its answer, positioned after the request id. Throws `MasterError` when it is a refusal. */
   async ask(message: Uint8Array, requestId: number): Promise<MuxPacket> {
-    await this.#write(message);
+    await this.write(message);
     return await this.answerTo(requestId);
   }
 
@@ -112,25 +118,39 @@ export class ControlClient {
     });
   }
 
-  /** Hands the socket over to a link, after PROXY_OK has been read. */
+  /** Reads the answer to request 0, which was to board. */
+  async boarded(): Promise<void> {
+    const { type } = await this.answerTo(0);
+    if (type !== MUX.PROXY_OK) {
+      throw refused(this.path, "it does not know proxy mode (OpenSSH before 7.4)");
+    }
+  }
+
+  /** Hands the socket over to a link, after {@linkcode boarded}. */
   board(where: string): Link {
+    return new FramedLink(this.conn, where, { initial: this.handOver(), rttMs: this.#rttMs });
+  }
+
+  /** From now on the socket is the caller's. What was read from it and not understood yet. */
+  handOver(): Uint8Array {
     this.#closed = true;
-    return new FramedLink(this.#conn, where, { initial: this.#frames.rest(), rttMs: this.#rttMs });
+    return this.#frames.rest();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#conn.close();
+    this.conn.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  /** Writes all of it, within the deadline. */
+  async write(bytes: Uint8Array): Promise<void> {
     await this.#within(async () => {
-      for (let done = 0; done < bytes.length;) done += await this.#conn.write(bytes.subarray(done));
+      for (let done = 0; done < bytes.length;) done += await this.conn.write(bytes.subarray(done));
     });
   }
 
@@ -172,6 +192,9 @@ export class ControlClient {
   }
 }
 
+/** Asks for proxy mode, as request 0. */
+export const BOARD: Uint8Array = encodeMuxPlain(MUX.PROXY, 0);
+
 /**
  * Boards a master through its control socket in proxy mode (PROTOCOL.mux §9): our own channels over somebody's
  * connection. Hello and request leave together; the answer costs one turn of a local socket.
@@ -181,10 +204,9 @@ export async function openControlLink(
   where: string,
   options: ControlOptions = {},
 ): Promise<Link> {
-  const client = await ControlClient.connect(path, options, encodeMuxPlain(MUX.PROXY, 0));
+  const client = await ControlClient.connect(path, options, BOARD);
   try {
-    const answer = await client.answerTo(0);
-    if (answer.type !== MUX.PROXY_OK) throw refused(path, "it does not know proxy mode (OpenSSH before 7.4)");
+    await client.boarded();
     return client.board(where);
   } catch (error) {
     client.close();

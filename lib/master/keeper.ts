@@ -336,7 +336,7 @@ export class Keeper {
   /** A socket that nobody serves any more is removed; one that somebody serves is not ours to touch. */
   async #clearPath(controlPath: string): Promise<void> {
     await this.#masters.get(controlPath)?.stop(); // it is ending already
-    if (await inspectSocket(controlPath) === "missing") return;
+    if (inspectSocket(controlPath) === "missing") return;
     try {
       using client = await ControlClient.connect(controlPath);
       await client.alive();

@@ -19,7 +19,7 @@ export async function dialPlace(
   place: Place,
   deadlineMs = HELLO_DEADLINE_MS,
 ): Promise<LineConn | undefined> {
-  if (await inspectSocket(place.keeperSocket) === "missing") return undefined;
+  if (inspectSocket(place.keeperSocket) === "missing") return undefined;
   const startedAt = performance.now();
   const left = () => deadlineMs - (performance.now() - startedAt);
   for (;;) {

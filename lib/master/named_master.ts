@@ -17,7 +17,7 @@ export async function liveNamedMaster(
 
 /** The process that answers at a control socket; undefined when nobody does: dead or wedged, and not ours to remove. */
 export async function pidOfMaster(path: string, prompter?: Prompter): Promise<number | undefined> {
-  if (await inspectSocket(path) === "missing") return undefined;
+  if (inspectSocket(path) === "missing") return undefined;
   try {
     using client = await ControlClient.connect(path);
     return await client.alive();

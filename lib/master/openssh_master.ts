@@ -15,6 +15,8 @@ export interface OpenSshStart {
   readonly options: TargetOptions;
   readonly prompter: Prompter;
   readonly signal?: AbortSignal;
+  /** Called with the control socket of a private connection, by which another `ssh` can ride it. */
+  readonly onSocket?: (controlPath: string) => void;
 }
 
 /** The installed `ssh`, found as a shell would with this environment. */
@@ -87,6 +89,7 @@ export async function openPrivateOpenSshLink(target: Target, start: OpenSshStart
     const letGo = leash((await findSsh(target.environment))!, controlPath, target.environment);
     link.closed.then(() => endOpenSshMaster(controlPath)).catch(() => {}) // it has ended by itself
       .then(letGo);
+    start.onSocket?.(controlPath);
     return link;
   } catch (error) {
     await endOpenSshMaster(controlPath);
@@ -98,7 +101,7 @@ export async function openPrivateOpenSshLink(target: Target, start: OpenSshStart
 
 /** The live master's process id; undefined where nobody listens. Throws for one that is wedged. */
 async function pidOf(controlPath: string): Promise<number | undefined> {
-  if (await inspectSocket(controlPath) === "missing") return undefined;
+  if (inspectSocket(controlPath) === "missing") return undefined;
   try {
     using client = await ControlClient.connect(controlPath);
     return await client.alive();

@@ -38,7 +38,7 @@ export async function places(environment: Readonly<Record<string, string>> = {})
   const found: Place[] = [];
   const { uid, hostName, home } = await whoWeAre(environment);
   const runtime = `/run/user/${uid}`;
-  if (await isOurs(runtime, uid) && await isAccountHome(home)) {
+  if (isOurs(runtime, uid) && await isAccountHome(home)) {
     found.push(placeAt(`${runtime}/carpool`));
   }
   const machine = hostName.length <= 20
@@ -89,9 +89,10 @@ export function placeAt(directory: string): Place {
   };
 }
 
-async function isOurs(path: string, uid: number | null): Promise<boolean> {
+// Looked at at once: an answer by way of another thread takes ten times as long as one look at a local directory.
+function isOurs(path: string, uid: number | null): boolean {
   try {
-    const info = await Deno.lstat(path);
+    const info = Deno.lstatSync(path);
     return info.isDirectory && info.uid === uid;
   } catch {
     return false; // not there, or not for us to see
@@ -160,11 +161,11 @@ export async function checkSocketDirectory(path: string): Promise<void> {
 }
 
 /** What lies at a socket path. Somebody else's socket, or one open to others, is never spoken to. */
-export async function inspectSocket(path: string): Promise<"missing" | "socket"> {
+export function inspectSocket(path: string): "missing" | "socket" {
   checkSocketPath(path);
   let info: Deno.FileInfo;
   try {
-    info = await Deno.lstat(path);
+    info = Deno.lstatSync(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) return "missing";
     const noPermission = cause instanceof Deno.errors.NotCapable;

@@ -48,7 +48,7 @@ type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
  * was asked for by name, any other where no keeper can be had: the caller then makes a private connection, and says so.
  */
 export async function ride(target: Target, options: RideOptions): Promise<Ride> {
-  const paths = await namedPaths(target, options);
+  const paths = namedPaths(target, options);
   for (let attempt = 1;; attempt++) {
     const live = await boardLive(target, paths, options);
     if (live && live !== "wedged") return live;
@@ -69,11 +69,11 @@ export async function openMaster(target: Target, options: RideOptions): Promise<
   if (options.bind && target.controlPath) {
     // Said before anything is dialled.
     await checkSocketDirectory(target.controlPath);
-    await inspectSocket(target.controlPath);
+    inspectSocket(target.controlPath);
     const request = await requestFor(target, options);
     return await askForOwn(target, { ...request, controlPath: target.controlPath }, options);
   }
-  return await openOrRide(target, await namedPaths(target, options), options);
+  return await openOrRide(target, namedPaths(target, options), options);
 }
 
 async function openOrRide(target: Target, paths: readonly string[], options: RideOptions): Promise<Opened> {
@@ -115,7 +115,7 @@ export async function findControlPath(
   target: Target,
   options: Pick<RideOptions, "prompter" | "pathAskedFor" | "openSsh">,
 ): Promise<string | undefined> {
-  const named = await liveNamedMaster(await namedPaths(target, options), options.prompter);
+  const named = await liveNamedMaster(namedPaths(target, options), options.prompter);
   if (named || options.pathAskedFor) return named?.controlPath;
   const key = await keyOf(target, options);
   for (const place of await places(target.environment)) {
@@ -150,7 +150,7 @@ async function boardLive(
 }
 
 async function board(path: string, where: string): Promise<Link | "wedged" | undefined> {
-  if (await inspectSocket(path) === "missing") return undefined;
+  if (inspectSocket(path) === "missing") return undefined;
   try {
     return await openControlLink(path, where);
   } catch (error) {
@@ -177,15 +177,15 @@ async function requestFor(target: Target, options: RideOptions): Promise<OpenReq
  * Where something lies at the target's ControlPath, as this OpenSSH and others would write it. What is no socket of ours
  * is an error when the path was asked for by name, and else left alone.
  */
-async function namedPaths(
+function namedPaths(
   target: Target,
   { prompter, pathAskedFor }: Pick<RideOptions, "prompter" | "pathAskedFor">,
-): Promise<string[]> {
+): string[] {
   if (target.controlPath === undefined) return [];
   const found: string[] = [];
   for (const path of [target.controlPath, ...target.controlPathAlternatives]) {
     try {
-      if (await inspectSocket(path) === "socket") found.push(path);
+      if (inspectSocket(path) === "socket") found.push(path);
     } catch (error) {
       if (!(error instanceof MasterError) || pathAskedFor) throw error;
       if (path === target.controlPath) {

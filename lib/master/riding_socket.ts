@@ -11,7 +11,7 @@ export async function ridingSocket(
   const key = `r${await hashOf(controlPath)}`;
   for (const place of await places(environment)) {
     const path = place.masterSocket(key);
-    if (await inspectSocket(path) === "missing") continue;
+    if (inspectSocket(path) === "missing") continue;
     try {
       using client = await ControlClient.connect(path);
       await client.alive();

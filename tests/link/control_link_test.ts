@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { MasterError } from "../../lib/base/errors.ts";
 import { ControlClient, openControlLink } from "../../lib/link/control_link.ts";
+import { openEagerLink } from "../../lib/link/eager_link.ts";
 import * as mux from "../../lib/wire/mux.ts";
 import { MUX } from "../../lib/wire/mux.ts";
 import { Arrivals } from "./contract.ts";
@@ -84,7 +85,7 @@ Deno.test("control link is gone when the master hangs up before it has answered"
     await using leaving = await listening(...says);
     const opening = openControlLink(leaving.path, "w", { deadlineMs: 20_000 });
     const rejected = assertMasterError(opening, "gone", "it closed the connection");
-    while (leaving.conns.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until(() => leaving.conns.length > 0);
     leaving.conns[0].close();
     await rejected;
   }
@@ -149,3 +150,60 @@ Deno.test("control link sends hello and request in one write", async () => {
   const count = (await master.conns[0].read(buffer))!;
   assertEquals(buffer.subarray(0, count), new Uint8Array([...HELLO, ...mux.encodeMuxPlain(MUX.PROXY, 0)]));
 });
+
+Deno.test("eager link sends hello, request and what is sent at once in one write", async () => {
+  await using master = await listening(HELLO, mux.encodeMuxPlain(MUX.PROXY_OK, 0));
+  await using link = await openEagerLink(master.path, "tester@peer:22");
+  assertEquals(link.where, "tester@peer:22");
+  link.send(new Uint8Array([90, 1]));
+  link.send(new Uint8Array([80]));
+  await until(() => master.conns.length > 0);
+  const buffer = new Uint8Array(100);
+  const count = (await master.conns[0].read(buffer))!;
+  const frames = [0, 0, 0, 3, 0, 90, 1, 0, 0, 0, 2, 0, 80];
+  const sent = [...HELLO, ...mux.encodeMuxPlain(MUX.PROXY, 0), ...frames];
+  assertEquals(buffer.subarray(0, count), new Uint8Array(sent));
+  assertEquals(link.queuedBytes, 0);
+  link.send(new Uint8Array([81]));
+  assertEquals(await master.conns[0].read(buffer), 6); // the hello is not said twice
+});
+
+Deno.test("eager link delivers what came with the answer, and what comes behind it, in order", async () => {
+  const large = new Uint8Array(40_000).fill(7);
+  const behind = [new Uint8Array([0, 0, 0x9c, 0x42, 0, 94]), large];
+  const all = [HELLO, mux.encodeMuxPlain(MUX.PROXY_OK, 0), new Uint8Array([0, 0, 0, 2, 0, 91]), ...behind];
+  await using master = await listening(new Uint8Array(all.flatMap((bytes) => [...bytes])));
+  await using link = await openEagerLink(master.path, "w");
+  const arrivals = new Arrivals(link);
+  assertEquals((await arrivals.upTo(2)).map((message) => message.length), [1, 40_001]);
+  await master.conns[0].write(new Uint8Array([0, 0, 0, 3, 0, 81, 2]));
+  assertEquals((await arrivals.upTo(3))[2], new Uint8Array([81, 2]));
+});
+
+Deno.test("eager link says that nobody listens as a control link does", async () => {
+  await assertMasterError(openEagerLink("/nowhere/m", "w", SOON), "gone", "no such socket");
+});
+
+for (const [what, { says, why }] of Object.entries(REFUSALS)) {
+  Deno.test(`eager link fails, saying why, on a master that answers with ${what}`, async () => {
+    await using refusing = await listening(...says);
+    await using link = await openEagerLink(refusing.path, "w", { deadlineMs: 20_000 });
+    const { how, error } = await link.closed;
+    assertEquals(how, "failed");
+    await assertMasterError(Promise.reject(error), "refused", why);
+  });
+}
+
+Deno.test("eager link fails on a master that says nothing, or hangs up", async () => {
+  await using silent = await listening();
+  const link = await openEagerLink(silent.path, "w", SOON);
+  await assertMasterError(Promise.reject((await link.closed).error), "wedged", "0.15 s");
+  const left = await openEagerLink(silent.path, "w", { deadlineMs: 20_000 });
+  await until(() => silent.conns.length > 1);
+  silent.conns[1].close();
+  await assertMasterError(Promise.reject((await left.closed).error), "gone", "it closed the connection");
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
