@@ -9,7 +9,7 @@ import type { Prompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
 import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import { Host, type HostOptions } from "./host.ts";
-import { laneOpener } from "./lane_opener.ts";
+import { laneOpener, openOpenSshConnection } from "./lane_opener.ts";
 import { DEFAULT_LANES } from "./lanes.ts";
 
 /** What {@linkcode connect} may be given: any option of ssh_config that Carpool knows, in camelCase, and these. */
@@ -61,6 +61,7 @@ export async function connect(destination: string, options: ConnectOptions = {})
         maxSessions: options.maxSessions ?? MAX_SESSIONS_AT_MASTER,
         handsSpares: true,
         connection: kind,
+        findRide: async () => (await import("./ssh_ride.ts")).findRide(target, openSsh),
         reconnect: async () => new Connection((await ride(target, rideOptions)).link),
       });
     } catch (error) {
@@ -69,10 +70,10 @@ export async function connect(destination: string, options: ConnectOptions = {})
     }
   }
   if (openSsh) {
-    const { openPrivateOpenSshLink } = await import("../master/openssh_master.ts");
-    const link = await openPrivateOpenSshLink(target, { options: openSsh, prompter, signal: options.signal });
+    const { signal } = options;
+    const connection = await openOpenSshConnection(target, { options: openSsh, prompter, signal });
     // No keepalive of ours: it would end a proxy connection. `ssh` itself sends them.
-    return new Host(new Connection(link), target, { ...lanes, maxSessions: options.maxSessions, spares: 1 });
+    return new Host(connection, target, { ...lanes, maxSessions: options.maxSessions, spares: 1 });
   }
   const connection = new Connection(await openPrivateLink(target, prompter, options.signal));
   const agent = forwardedAgentOf(target);

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { CopyError } from "../base/errors.ts";
+import { pushBySsh } from "./copy_by_ssh.ts";
 import { CopyChannels } from "./copy_channels.ts";
 import { localError, remoteError } from "./copy_errors.ts";
 import { changed, fileMode, seconds, together } from "./copy_file.ts";
@@ -50,10 +51,14 @@ export async function copyLargeFile(
   let handle: SftpHandle | undefined;
   let channels: CopyChannels | undefined;
   let refused = false;
+  /** Of the part, what the installed `ssh` has moved. */
+  let ridden = 0;
   try {
     const before = await file.stat();
     const path = await Deno.realPath(source.path);
     part = anew ? temporaryBeside(target) : partBeside(target, path, before.size, before.mtime?.getTime());
+    const riding = anew ? undefined : peer.ride(before.size, signal);
+    riding?.catch(() => {}); // seen below
     const startedAt = performance.now();
     const opened = await openPart(run, sftp, part);
     const rttMs = performance.now() - startedAt;
@@ -72,7 +77,27 @@ export async function copyLargeFile(
       handle = await createFile(sftp, part, { signal });
       await file.seek(0, Deno.SeekMode.Start);
     }
+    const resumes = start > 0;
     const whole = start > 0 ? hash! : run.options.verify ? createHash("sha256") : undefined;
+    const ride = await riding;
+    if (ride !== undefined) {
+      const { relative } = source;
+      const onLook = (bytes: number) => ridden = bytes;
+      const from = await pushBySsh(run, ride, sftp, handle, {
+        ...{ relative, local: path, remote: part, size: before.size, start, onLook },
+      });
+      const named = await Deno.stat(path).catch(() => undefined);
+      if (named?.ino !== before.ino || named?.dev !== before.dev) {
+        // What `ssh` has read may be another file, which has taken the name.
+        refused = true;
+        run.leaveOut(changed(what, source.path, before.size, named?.size ?? 0));
+        return;
+      }
+      if (from === undefined) return await copyLargeFile(run, peer, source, target, true);
+      if (whole) await readUpTo(file, start, from, whole);
+      else await file.seek(from, Deno.SeekMode.Start);
+      start = from;
+    }
     const onRead = whole && ((data: Uint8Array) => void whole.update(data));
     channels = new CopyChannels(run, peer, {
       file,
@@ -82,7 +107,7 @@ export async function copyLargeFile(
       onRead,
       rttMs,
     }, part);
-    await channels.send(sftp, handle);
+    if (start < before.size) await channels.send(sftp, handle);
     const after = await file.stat();
     if (
       channels.isShort || after.size !== before.size || after.mtime?.getTime() !== before.mtime?.getTime()
@@ -103,7 +128,7 @@ export async function copyLargeFile(
     if (there !== undefined && there !== whole!.digest("hex")) {
       await remove(sftp, part, { signal });
       part = undefined;
-      if (start > 0 && !anew) return await copyLargeFile(run, peer, source, target, true);
+      if (resumes && !anew) return await copyLargeFile(run, peer, source, target, true);
       refused = true;
       throw new CopyError("remote-failed", {
         what,
@@ -121,13 +146,24 @@ export async function copyLargeFile(
   } finally {
     file.close();
     // A part that may be gone on with stays.
-    const keeps = !refused && (channels?.confirmedBytes ?? 0) >= KEPT_BYTES;
+    const keeps = !refused && Math.max(ridden, channels?.confirmedBytes ?? 0) >= KEPT_BYTES;
     if (part !== undefined) {
       await run.tidy(
         ...handle ? [close(sftp, handle, { urgent: true })] : [],
         ...keeps ? [] : [remove(sftp, part, { urgent: true })],
       );
     }
+  }
+}
+
+/** Reads what lies between two places into a sum, and stands at the second then. */
+async function readUpTo(file: Deno.FsFile, from: number, to: number, hash: Hash): Promise<void> {
+  const buffer = new Uint8Array(READ_BYTES);
+  for (let left = to - from; left > 0;) {
+    const read = await file.read(buffer.subarray(0, Math.min(READ_BYTES, left)));
+    if (read === null) return; // it has become shorter, which is found soon
+    hash.update(buffer.subarray(0, read));
+    left -= read;
   }
 }
 

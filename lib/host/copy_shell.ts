@@ -40,6 +40,7 @@ export class CopyShell {
   #unread: Uint8Array[] = [];
   #stderr = "";
   #closed = false;
+  #noise = false;
 
   private constructor(session: Session, signal: AbortSignal) {
     this.where = session.where;
@@ -113,6 +114,7 @@ export class CopyShell {
       }
       const at = indexOf(seen, mark);
       if (at >= 0) {
+        this.#noise = at > 0;
         const rest = seen.subarray(at + mark.length);
         if (rest.length > 0) this.#unread.unshift(rest);
         return "shell";
@@ -218,6 +220,11 @@ export class CopyShell {
     this.#signal.throwIfAborted();
     if (this.#lostLink(end)) throw this.#interrupted(end);
     return end.code === 0;
+  }
+
+  /** Whether the account's shell printed nothing of its own before the script began. */
+  get quiet(): boolean {
+    return !this.#noise;
   }
 
   /** What it said on standard error, for a message. */

@@ -133,7 +133,7 @@ async function fetchOne(
   } finally {
     await offer?.shell.stop();
   }
-  const data = await peer.forData(run.totalBytes, run.signal);
+  const data = await peer.forData({ bytes: run.totalBytes, single: true }, run.signal);
   await run.each([target], 1, (path) => fetchFile(run, peer, data, source, path));
 }
 
@@ -225,7 +225,7 @@ async function fetchTree(
     const at = (entry: RemoteEntry) => entry.relative === "" ? top : joinPath(top, entry.relative);
     const made = await makeDirectories(run, tree, at, inside);
     const files = await whatIsNew(run, peer, source.path, tree.files, at, offer);
-    if (run.totalBytes > 0) await peer.prepare(run.totalBytes);
+    if (run.totalBytes > 0) await peer.prepare({ bytes: run.totalBytes, single: false });
     const symlinks = offered
       ? await fetchStreams(run, peer, source.path, files, offered.links, at, offer!)
       : listed!.symlinks;

@@ -1,5 +1,6 @@
 import { CopyError } from "../base/errors.ts";
 import type { SftpAttributes } from "../wire/sftp.ts";
+import { pullBySsh } from "./copy_by_ssh.ts";
 import { localError, remoteError } from "./copy_errors.ts";
 import { fileMode, readFully } from "./copy_file.ts";
 import { endsWith, KEPT_BYTES, LARGE_BYTES, partBeside, remoteHashOf, TAIL_BYTES } from "./copy_part.ts";
@@ -12,7 +13,7 @@ import type { RemoteEntry } from "./fetch_list.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import type { Reservation, Sent } from "./sftp_sent.ts";
 import { readReply, sendRead } from "./sftp_data.ts";
-import { close, fileKind, fstat, isStatus, openFile, type SftpHandle } from "./sftp_files.ts";
+import { close, fileKind, fstat, isStatus, openFile, type SftpHandle, stat } from "./sftp_files.ts";
 
 /** A file that says it is empty and is not (those of /proc) is read to its end, which must come before this. */
 const MAX_UNSIZED_BYTES = 64 * 1024 * 1024;
@@ -75,7 +76,8 @@ async function receive(
   let broken = false;
   let claimed = false;
   try {
-    await reads.ask(Math.min(sftp.readBytes, source.attributes.size || UNSIZED_READ_BYTES));
+    const ride = anew ? undefined : await peer.ride(listed ?? 0, signal);
+    if (!ride) await reads.ask(Math.min(sftp.readBytes, listed || UNSIZED_READ_BYTES));
     const attributes = await looking;
     if (fileKind(attributes) !== "file" && fileKind(attributes) !== "unknown") {
       run.leaveOut(fault(sftp, source, what, "it is no longer a regular file"));
@@ -99,7 +101,19 @@ async function receive(
       got += bytes;
       if (bytes > 0) run.progress(source.relative, bytes);
     };
-    await transfer(reads, file, size, sftp.readBytes, start, progress);
+    if (ride && got < size) {
+      const onLook = (bytes: number) => got = bytes;
+      const { path: remote, relative } = source;
+      const came = await pullBySsh(run, ride, {
+        ...{ relative, local: temporary, remote, size, start, onLook },
+      });
+      got = await rightBytes(run, sftp, handle, source, { came, size, start });
+      if (got < came) await file.truncate(got);
+      await file.seek(got, Deno.SeekMode.Start);
+      reads.end();
+      reads = new ReadAhead(sftp, handle, signal, got);
+    }
+    if (got < size || size === 0) await transfer(reads, file, size, sftp.readBytes, got, progress);
     if (got < size || (size === 0 && got > MAX_UNSIZED_BYTES)) {
       const why = got < size
         ? `it shrank from ${size} to ${got} bytes while it was read`
@@ -131,6 +145,27 @@ async function receive(
   }
 }
 
+/**
+ * How much of what `ssh` has fetched is the beginning of the file that was opened. `ssh` has opened it by its name, which
+ * another file may have taken meanwhile; and what a start-up file there has printed would stand before it.
+ */
+async function rightBytes(
+  run: CopyRun,
+  sftp: SftpClient,
+  handle: SftpHandle,
+  source: RemoteEntry,
+  { came, size, start }: { readonly came: number; readonly size: number; readonly start: number },
+): Promise<number> {
+  const { signal } = run;
+  const [opened, named] = await Promise.all([
+    fstat(sftp, handle, { signal }),
+    stat(sftp, source.path, true, { signal }).catch(() => undefined),
+  ]);
+  const same = named?.size === opened.size && named?.mtime === opened.mtime;
+  const grown = came > size && (opened.size ?? 0) > size;
+  return same && (came <= size || grown) ? Math.min(came, size) : start;
+}
+
 /** Takes a part that an earlier fetch has left; whether there was one. */
 async function claim(part: string, temporary: string): Promise<boolean> {
   const there = await Deno.lstat(part).catch(() => undefined);
@@ -150,7 +185,7 @@ async function usableBytes(
 ): Promise<number> {
   using file = await Deno.open(part);
   const { size } = await file.stat();
-  let good = size > 0 && size < (source.attributes.size ?? 0);
+  let good = size > 0 && size <= (source.attributes.size ?? 0);
   if (good) {
     const [theirs, mine] = await Promise.all([remoteHashOf(run, peer, source.path, size), hashFile(part)]);
     const tail = new Uint8Array(Math.min(TAIL_BYTES, size));

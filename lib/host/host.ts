@@ -16,7 +16,8 @@ import type { ExecOptions, ExecResult } from "./exec_options.ts";
 import { Lanes, type LanesOptions } from "./lanes.ts";
 import { OutputCollector } from "./output_collector.ts";
 import { RemoteProcess, type RemoteStatus } from "./remote_process.ts";
-import type { SessionSource } from "./session_source.ts";
+import type { Load, SessionSource } from "./session_source.ts";
+import type { SshRide } from "./ssh_ride.ts";
 
 /** What a spawned command may be given; its standard input is the process's `stdin`. */
 export type SpawnOptions = Omit<ExecOptions, "stdin">;
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly handsSpares?: boolean;
   /** Boards a master anew; without it a connection that ends is the end. */
   readonly reconnect?: () => Promise<Connection>;
+  /** How the installed `ssh` can ride the master that is ridden here, where that is OpenSSH's. */
+  readonly findRide?: () => Promise<SshRide | undefined>;
   /** How further connections to the host are opened; without it there are none. */
   readonly lanes?: LanesOptions;
 }
@@ -69,6 +72,7 @@ export class Host implements AsyncDisposable {
   readonly #maxSessions: number | undefined;
   readonly #gateOptions: SessionGateOptions;
   readonly #reconnect: (() => Promise<Connection>) | undefined;
+  readonly #findRide: HostOptions["findRide"];
   readonly #lanes: Lanes | undefined;
   #connection!: Connection;
   #gate!: SessionGate;
@@ -82,6 +86,7 @@ export class Host implements AsyncDisposable {
     this.#maxSessions = options.maxSessions;
     this.#gateOptions = { spares: options.spares, handsSpares: options.handsSpares };
     this.#reconnect = options.reconnect;
+    this.#findRide = options.connection === "openssh-master" ? options.findRide : undefined;
     this.#lanes = options.lanes && new Lanes(options.lanes);
     const { promise, resolve } = Promise.withResolvers<CloseInfo>();
     this.closed = promise;
@@ -127,9 +132,14 @@ export class Host implements AsyncDisposable {
   /** Sessions for copies. One object for the host's life: what is learned of its account is kept by it. */
   readonly #bulk: SessionSource = ((host: Host) => ({
     open: (signal?: AbortSignal) => host.#session(signal),
-    lane: async (bytes: number) => {
-      const { laneSource } = await import("./lane_source.ts");
-      return await laneSource(host.#lanes, host.#gate, bytes, host.where);
+    lane: async (load: Load) => {
+      const { laneSource, ridesThere } = await import("./lane_source.ts");
+      if (ridesThere(load, host.#gate, host.rttMs) && await host.#ride()) return undefined;
+      return await laneSource(host.#lanes, host.#gate, load.bytes, host.where);
+    },
+    ride: async () => {
+      const { nearRide } = await import("./lane_source.ts");
+      return await nearRide(host.rttMs, () => host.#ride());
     },
     // Half of what the server allows: commands beside a copy find sessions, too.
     get parallel() {
@@ -139,6 +149,11 @@ export class Host implements AsyncDisposable {
       return host.where;
     },
   }))(this);
+
+  async #ride(): Promise<SshRide | undefined> {
+    const { rideOn } = await import("./ssh_ride.ts");
+    return rideOn(this.#connection) ?? await this.#findRide?.();
+  }
 
   /** `user@host:port`. */
   get where(): string {
@@ -226,8 +241,9 @@ export class Host implements AsyncDisposable {
       import("./local_bytes.ts"),
       import("./lane_source.ts"),
     ]);
-    const bytes = this.#lanes ? await localBytes(local, laneThreshold(this.#gate.roundTripMs)) : 0;
-    using lane = await this.#bulk.lane?.(bytes);
+    const none = { bytes: 0, single: false };
+    const load = this.#lanes ? await localBytes(local, laneThreshold(this.#gate.roundTripMs)) : none;
+    using lane = await this.#bulk.lane?.(load);
     return await copyToHost(lane ?? this.#bulk, local, remote, options);
   }
 

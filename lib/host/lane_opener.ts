@@ -1,6 +1,7 @@
 import { explainMissingPackage } from "../base/load_package.ts";
 import { Connection } from "../channel/connection.ts";
 import { keepAlive } from "../channel/keepalive.ts";
+import type { OpenSshStart } from "../master/openssh_master.ts";
 import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import { noPrompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
@@ -27,14 +28,11 @@ export function laneOpener(
     if (openSsh !== undefined || (purpose === "bulk" && await hasSsh(target))) {
       // Of an agent's keys as well; by the name that OpenSSH before 8.5 knows, too.
       const extra = openSsh ? [] : ["PubkeyAcceptedKeyTypes=-sk-*,webauthn-sk-*"];
-      const { openPrivateOpenSshLink } = await import("../master/openssh_master.ts");
-      return new Connection(
-        await openPrivateOpenSshLink(quiet, {
-          options: { ...options, configLines: [...options.configLines ?? [], ...extra] },
-          prompter: noPrompter,
-          signal,
-        }),
-      );
+      return await openOpenSshConnection(quiet, {
+        options: { ...options, configLines: [...options.configLines ?? [], ...extra] },
+        prompter: noPrompter,
+        signal,
+      });
     }
     const { openLink } = await explainMissingPackage(() => import("../link/open_link.ts"));
     const connection = new Connection(await openLink(quiet, { prompter: noPrompter, signal }));
@@ -43,6 +41,21 @@ export function laneOpener(
     keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
     return connection;
   };
+}
+
+/** A connection of this process's own that the installed `ssh` makes, and that another one can ride. */
+export async function openOpenSshConnection(target: Target, start: OpenSshStart): Promise<Connection> {
+  const [{ findSsh, openPrivateOpenSshLink }, { setRide }] = await Promise.all([
+    import("../master/openssh_master.ts"),
+    import("./ssh_ride.ts"),
+  ]);
+  const { environment } = target;
+  const ssh = await findSsh(environment);
+  let controlPath: string | undefined;
+  const onSocket = (path: string) => controlPath = path;
+  const connection = new Connection(await openPrivateOpenSshLink(target, { ...start, onSocket }));
+  if (ssh !== undefined && controlPath !== undefined) setRide(connection, { ssh, controlPath, environment });
+  return connection;
 }
 
 /** A ProxyCommand is not run twice: what it asks, and whom, is not known. */

@@ -1,9 +1,38 @@
 import type { SessionGate } from "../channel/session_gate.ts";
 import { BULK_LANE_BYTES, type Lanes } from "./lanes.ts";
-import type { SessionSource } from "./session_source.ts";
+import type { Load, SessionSource } from "./session_source.ts";
+import { RIDDEN_BYTES, rideOn, type SshRide } from "./ssh_ride.ts";
 
 /** For each millisecond of round trip, so much more makes a lane's handshake worth its time. */
 const BYTES_PER_MS = 2 * 1024 * 1024;
+
+/**
+ * Over one session of OpenSSH's, 2 MiB move in a round trip at most. On a way as long as this that is as fast as this
+ * process could be; on a longer one several channels are faster.
+ */
+const RIDE_RTT_MS = 10;
+
+/** How `ssh` can move a large file, where that would not be slower. */
+export async function nearRide(
+  roundTripMs: number | undefined,
+  find: () => SshRide | undefined | Promise<SshRide | undefined>,
+): Promise<SshRide | undefined> {
+  return roundTripMs === undefined || roundTripMs > RIDE_RTT_MS ? undefined : await find();
+}
+
+/** A way this short has no queue that a command would wait in for long. */
+const RIDE_THERE_RTT_MS = 3;
+
+/**
+ * Whether a copy had better go over the OpenSSH master that is there than over a lane: a large file, moved by `ssh`
+ * processes in less time than a login would take, while no command of this process's would have to share with it.
+ */
+export function ridesThere({ bytes, single }: Load, main: SessionGate, roundTripMs = Infinity): boolean {
+  const { openCount, waitingCount } = main;
+  // A fetch has a session open already, in which it asked.
+  return single && bytes >= RIDDEN_BYTES && roundTripMs <= RIDE_THERE_RTT_MS && openCount <= 1 &&
+    waitingCount === 0;
+}
 
 /** A source of sessions that is held until it is disposed. */
 export type HeldSource = SessionSource & Disposable;
@@ -33,6 +62,7 @@ export async function laneSource(
       return lane.gate.limit;
     },
     where,
+    ride: () => nearRide(lane.gate.roundTripMs, () => rideOn(lane.connection)),
     [Symbol.dispose]: release,
   };
 }

@@ -1,4 +1,12 @@
 import type { Session } from "../channel/session.ts";
+import type { SshRide } from "./ssh_ride.ts";
+
+/** How much is to be moved. */
+export interface Load {
+  readonly bytes: number;
+  /** Whether it is one file. */
+  readonly single: boolean;
+}
 
 /** Where a copy gets its sessions from: a host's connection, or a lane of its own for bulk. */
 export interface SessionSource {
@@ -12,5 +20,7 @@ export interface SessionSource {
    * Another source for so many bytes of file data, to be disposed when they have passed: a lane of its own; undefined
    * where they had better go through this one.
    */
-  lane?(bytes: number): Promise<(SessionSource & Disposable) | undefined>;
+  lane?(load: Load): Promise<(SessionSource & Disposable) | undefined>;
+  /** How the installed `ssh` can move the bytes of a large file over the same connection; undefined where it cannot. */
+  ride?(): Promise<SshRide | undefined>;
 }
