@@ -12,16 +12,20 @@ export interface RemoteRecord {
   readonly ctime: number;
 }
 
+/** Type bits by what GNU's `find` calls them; what it calls otherwise is copied as little as a fifo. */
+const TYPES: Readonly<Record<string, number>> = { f: 0o100000, d: 0o040000, l: 0o120000 };
+
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** By path, without its `./`; the directory itself is `.`. Names that are not UTF-8 match nothing. */
 export function parseRecords(listing: Uint8Array): Map<string, RemoteRecord> {
   const records = new Map<string, RemoteRecord>();
   for (const line of decoder.decode(listing).split(RECORD_END)) {
-    const [, mode, size, mtime, ctime, path] = /^([0-9a-f]+) (\d+) (-?\d+) (-?\d+) (.+)$/si.exec(line) ?? [];
+    const [, mode, size, mtime, ctime, path] =
+      /^([0-9a-f]+|[a-z],[0-7]+) (\d+) (-?\d+)(?:\.\d+)? (-?\d+)(?:\.\d+)? (.+)$/si.exec(line) ?? [];
     if (path === undefined) continue;
-    records.set(path.replace(/^\.\//, ""), {
-      mode: parseInt(mode, 16),
+    records.set(path.startsWith("./") ? path.slice(2) : path, {
+      mode: mode[1] === "," ? (TYPES[mode[0]] ?? 0o010000) | parseInt(mode.slice(2), 8) : parseInt(mode, 16),
       size: Number(size),
       mtime: Number(mtime),
       ctime: Number(ctime),

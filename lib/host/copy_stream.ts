@@ -1,4 +1,5 @@
 /** A tree, or a small file, as tar streams: two round trips for all that fits one, however many files there are. */
+import { concat } from "../base/bytes.ts";
 import { ChannelError } from "../base/errors.ts";
 import { decide, type Decision, whileFilled } from "./copy_decide.ts";
 import { fileMode, seconds } from "./copy_file.ts";
@@ -8,7 +9,7 @@ import type { CopyPeer } from "./copy_peer.ts";
 import { parseHashes, parseRecords, type RemoteRecord } from "./copy_records.ts";
 import type { CopyRun } from "./copy_run.ts";
 import { LIST_END, LOOK, PUSH } from "./copy_script.ts";
-import type { CopyShell } from "./copy_shell.ts";
+import { type CopyShell, LINE_END } from "./copy_shell.ts";
 import { SmallFiles } from "./copy_small_files.ts";
 import type { LocalEntry, LocalTree } from "./local_tree.ts";
 import { TarSender } from "./tar_sender.ts";
@@ -23,8 +24,6 @@ const MAX_ASKED_BYTES = 48 * 1024;
 /** A listing may not be longer than this; an honest one is about as long as the names that were asked for. */
 export const MAX_LISTING_BYTES = 256 * 1024 * 1024;
 const MAX_GREETING_BYTES = 100;
-
-const LF = new Uint8Array([0x0a]);
 
 /** What is to go where. */
 export interface StreamRequest {
@@ -79,7 +78,7 @@ export async function streamToHost(
   contents.expect(tree.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES));
   const where = [target, own, slash, single ? "f" : "t", plainPath(parentPath(target)), lastName(target)];
   const stream = await openStream(run, peer, where, hashes, asked ? names : []);
-  contents.forget();
+  contents.hold();
   if (stream === undefined) return undefined;
   const { shell, greeting } = stream;
   try {
@@ -94,6 +93,7 @@ export async function streamToHost(
     const at = (entry: LocalEntry) => single ? lastName(top) : entry.relative;
     const decision = await decide(run, tree, { ...greeting, records, hashes: state.hashes }, at);
     if (decision === undefined) return undefined;
+    contents.keepOnly(decision.files);
     const isNew = !greeting.there && !single;
     const base = isNew ? `${lastName(top)}/` : "";
     return await send(run, peer, { decision, at, top, contents, ...stream, isNew, base });
@@ -189,8 +189,7 @@ async function askAbout(
 ): Promise<Uint8Array | undefined> {
   const shell = await peer.shell(LOOK, [plainPath(top), hashes ? "c" : ""], run.signal);
   if (shell === undefined) return undefined;
-  const input = new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
-  const writing = shell.write(input).then(() => shell.endInput()).catch(() => {}); // its answer tells
+  const writing = shell.write(nameList(names)).then(() => shell.endInput()).catch(() => {}); // its answer tells
   const answer = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
   await writing;
   await shell.stop();
@@ -269,23 +268,23 @@ async function sendStream(
   const placed: { readonly path: string; readonly size: number }[] = [];
   contents.expect(files);
   try {
-    await shell.write(LF);
+    if (request.greeting.there) await shell.write(LINE_END);
     for (const { entry, mode, inNew } of directories) {
       await tar.add(directoryEntry(entry, mode));
       if (!inNew && !request.isNew) finish.move(entry.relative);
     }
     for (const file of files) {
-      const read = await contents.take(file);
+      const taken = contents.take(file);
+      const read = taken instanceof Promise ? await taken : taken;
       if ("problem" in read) {
         run.leaveOut(read.problem);
         continue;
       }
       const path = at(file);
       const mtime = seconds(file.info.mtime) ?? Math.floor(Date.now() / 1000);
-      await tar.add(
-        { name: name(path), kind: "file", mode: fileMode(run, file.info.mode), mtime },
-        read.data,
-      );
+      const entry = { name: name(path), kind: "file", mode: fileMode(run, file.info.mode), mtime } as const;
+      const full = tar.add(entry, read.data) ?? contents.pause();
+      if (full) await full;
       if (moves(path)) finish.move(path);
       placed.push({ path: file.relative, size: read.data.length });
       if (read.data.length > 0) run.progress(file.relative, read.data.length);
@@ -344,6 +343,11 @@ function namesOf(tree: LocalTree): string[] {
     ".",
     ...[...tree.directories.slice(1), ...tree.files, ...tree.symlinks].map((entry) => `./${entry.relative}`),
   ];
+}
+
+/** Names as a script takes them on its standard input. */
+export function nameList(names: readonly string[]): Uint8Array {
+  return concat([LINE_END, new TextEncoder().encode(names.map((name) => `${name}\0`).join(""))]);
 }
 
 /** A path for a script: none looks like an option, and none ends in a slash. */

@@ -15,6 +15,7 @@ import {
   type RemoteTree,
   unfit,
 } from "./fetch_list.ts";
+import { LocalTurn } from "./local_turn.ts";
 import { StagedFile } from "./staged_file.ts";
 import { fileKind } from "./sftp_files.ts";
 import { type TarItem, TarReader } from "./tar_reader.ts";
@@ -158,6 +159,7 @@ export async function receiveStream(
   const seen = new Set<string>();
   const symlinks = new Map<string, RemoteSymlink>();
   const writing = new Set<Promise<void>>();
+  const turn = new LocalTurn();
   let failure: { readonly error: unknown } | undefined;
   try {
     for (let item: TarItem | undefined; (item = await tar.next()) !== undefined;) {
@@ -173,6 +175,11 @@ export async function receiveStream(
       const file = new StagedFile(wants.target);
       staged.push({ relative, file });
       await file.receive(item.size, () => tar.body(), (bytes) => run.progress(relative, bytes));
+      if (file.isSmall && turn.isFast) {
+        turn.look(() => file.finishNow(run, wants.entry.attributes));
+        await turn.pause();
+        continue;
+      }
       const finishing: Promise<void> = file.finish(run, wants.entry.attributes)
         .catch((error) => void (failure ??= { error })).finally(() => writing.delete(finishing));
       writing.add(finishing);
@@ -182,7 +189,10 @@ export async function receiveStream(
     await Promise.all(writing);
     if (failure) throw failure.error;
     if (!await shell.succeeded()) return undefined;
-    await run.each(staged, AT_ONCE, async ({ relative, file }) => run.placed(relative, await file.place()));
+    await run.each(staged, AT_ONCE, async ({ relative, file }) => {
+      run.placed(relative, turn.isFast ? turn.look(() => file.placeNow()) : await file.place());
+      await turn.pause();
+    });
     return { symlinks: [...symlinks.values()] };
   } catch (error) {
     run.signal.throwIfAborted();

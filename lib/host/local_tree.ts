@@ -3,6 +3,7 @@ import { CopyError } from "../base/errors.ts";
 import { localError } from "./copy_errors.ts";
 import { excluder } from "./copy_exclude.ts";
 import { joinPath, shown } from "./copy_names.ts";
+import { LocalTurn } from "./local_turn.ts";
 
 export interface LocalEntry {
   /** Relative to the top, with `/`; "" for the top itself. */
@@ -45,24 +46,29 @@ export async function readLocalTree(
   const symlinks: LocalSymlink[] = [];
   let totalBytes = 0;
 
-  const look = async (directory: LocalEntry, name: string): Promise<LocalEntry | undefined> => {
-    const relative = directory.relative === "" ? name : `${directory.relative}/${name}`;
-    const path = joinPath(directory.path, name);
-    try {
-      return { relative, path, info: await Deno.lstat(path) };
-    } catch (cause) {
-      const mangled = name.includes("\ufffd") && cause instanceof Deno.errors.NotFound;
-      leaveOut(mangled ? notUtf8(path) : localError(cause, WHAT, path) as CopyError);
-      return undefined;
-    }
+  const turn = new LocalTurn();
+  const failed = (path: string, name: string, cause: unknown) => {
+    const mangled = name.includes("\ufffd") && cause instanceof Deno.errors.NotFound;
+    leaveOut(mangled ? notUtf8(path) : localError(cause, WHAT, path) as CopyError);
+  };
+  const take = (entry: LocalEntry, target: string | undefined) => {
+    if (entry.info.isDirectory) directories.push(entry);
+    else if (entry.info.isFile) {
+      files.push(entry);
+      totalBytes += entry.info.size;
+    } else if (target === undefined) leaveOut(special(entry.path, entry.info));
+    else if (target.includes("\ufffd")) leaveOut(notUtf8(entry.path));
+    else symlinks.push({ ...entry, target });
   };
 
   // Grows while it is walked: breadth first.
   for (const directory of directories) {
     signal.throwIfAborted();
-    const names: string[] = [];
+    let names: string[];
     try {
-      for await (const { name } of Deno.readDir(directory.path)) names.push(name);
+      names = turn.isFast
+        ? turn.look(() => Array.from(Deno.readDirSync(directory.path), ({ name }) => name))
+        : (await Array.fromAsync(Deno.readDir(directory.path))).map(({ name }) => name);
     } catch (cause) {
       if (directory.relative === "") throw localError(cause, WHAT, directory.path);
       leaveOut(localError(cause, WHAT, directory.path) as CopyError);
@@ -73,28 +79,50 @@ export async function readLocalTree(
     const wanted = exclude.length === 0 ? names : names.filter((name) => !stays(prefix + name));
     for (let start = 0; start < wanted.length; start += BATCH) {
       const batch = wanted.slice(start, start + BATCH);
-      for (const entry of await Promise.all(batch.map((name) => look(directory, name)))) {
-        if (entry === undefined) continue;
-        if (entry.info.isDirectory) directories.push(entry);
-        else if (entry.info.isFile) {
-          files.push(entry);
-          totalBytes += entry.info.size;
-        } else if (entry.info.isSymlink) {
-          try {
-            const target = await Deno.readLink(entry.path);
-            if (target.includes("\ufffd")) leaveOut(notUtf8(entry.path));
-            else symlinks.push({ ...entry, target });
-          } catch (cause) {
-            leaveOut(localError(cause, WHAT, entry.path) as CopyError);
-          }
-        } else leaveOut(special(entry.path, entry.info));
+      const looks: Look[] = [];
+      for (const name of batch) {
+        if (!turn.isFast) break;
+        looks.push(turn.look(() => lookNow(joinPath(directory.path, name))));
       }
+      const others = batch.slice(looks.length);
+      looks.push(...await Promise.all(others.map((name) => look(joinPath(directory.path, name)))));
+      for (const [index, { path, info, target, error }] of looks.entries()) {
+        if (info === undefined) failed(path, batch[index], error);
+        else take({ relative: prefix + batch[index], path, info }, target);
+      }
+      await turn.pause();
     }
   }
   return { directories, files, symlinks, totalBytes };
 }
 
 const WHAT = "Cannot copy a local file";
+
+/** What is at a path, and where a symlink there leads; or why that cannot be told. */
+interface Look {
+  readonly path: string;
+  readonly info?: Deno.FileInfo;
+  readonly target?: string;
+  readonly error?: unknown;
+}
+
+async function look(path: string): Promise<Look> {
+  try {
+    const info = await Deno.lstat(path);
+    return { path, info, target: info.isSymlink ? await Deno.readLink(path) : undefined };
+  } catch (error) {
+    return { path, error };
+  }
+}
+
+function lookNow(path: string): Look {
+  try {
+    const info = Deno.lstatSync(path);
+    return { path, info, target: info.isSymlink ? Deno.readLinkSync(path) : undefined };
+  } catch (error) {
+    return { path, error };
+  }
+}
 
 function notUtf8(path: string): CopyError {
   return new CopyError("unsupported", {

@@ -1,6 +1,7 @@
 import type { SftpAttributes } from "../wire/sftp.ts";
 import { localError } from "./copy_errors.ts";
 import { fileMode } from "./copy_file.ts";
+import { SMALL_BYTES } from "./local_turn.ts";
 import { shown, temporaryBeside } from "./copy_names.ts";
 import type { CopyRun } from "./copy_run.ts";
 
@@ -49,6 +50,29 @@ export class StagedFile {
     }
   }
 
+  /** As `finish` does for what was gathered, without waiting. */
+  finishNow(run: CopyRun, { permissions, mtime, atime = mtime }: SftpAttributes): void {
+    const data = this.#data!;
+    try {
+      this.#made = true;
+      {
+        using file = Deno.openSync(this.#temporary, { write: true, createNew: true, mode: 0o600 });
+        for (let offset = 0; offset < data.length;) offset += file.writeSync(data.subarray(offset));
+        if (mtime !== undefined) file.utimeSync(atime!, mtime);
+      }
+      this.#data = undefined;
+      const mode = fileMode(run, permissions);
+      if (Deno.build.os !== "windows") Deno.chmodSync(this.#temporary, mode);
+    } catch (cause) {
+      throw localError(cause, `Cannot fetch ${shown(this.target)}`, this.target);
+    }
+  }
+
+  /** Whether it is in memory, and small enough to be written without waiting. */
+  get isSmall(): boolean {
+    return this.#data !== undefined && this.#data.length <= SMALL_BYTES;
+  }
+
   /** Writes what was gathered, and sets mode and time. */
   async finish(run: CopyRun, attributes: SftpAttributes): Promise<void> {
     try {
@@ -69,6 +93,17 @@ export class StagedFile {
   async place(): Promise<number> {
     try {
       await Deno.rename(this.#temporary, this.target);
+      this.#made = false;
+      return this.#size;
+    } catch (cause) {
+      throw localError(cause, `Cannot fetch ${shown(this.target)}`, this.target);
+    }
+  }
+
+  /** As `place` does, without waiting. */
+  placeNow(): number {
+    try {
+      Deno.renameSync(this.#temporary, this.target);
       this.#made = false;
       return this.#size;
     } catch (cause) {

@@ -13,11 +13,22 @@ export class TarSender {
     this.#write = write;
   }
 
-  /** `data` may be used again when this has resolved. */
-  async add(entry: Omit<TarEntry, "size">, data: Uint8Array = NOTHING): Promise<void> {
-    await this.#put(tarHeader({ ...entry, size: data.length }));
+  /** `data` may be used again when this has resolved; undefined where there is nothing to wait for. */
+  add(entry: Omit<TarEntry, "size">, data: Uint8Array = NOTHING): Promise<void> | undefined {
+    const header = tarHeader({ ...entry, size: data.length });
+    const padding = tarPadding(data.length);
+    const room = BUFFER_BYTES - this.#filled;
+    if (header.length + data.length + padding >= room) return this.#putAll(header, data, padding);
+    this.#buffer.set(header, this.#filled);
+    this.#buffer.set(data, this.#filled + header.length);
+    this.#filled += header.length + data.length + padding; // the buffer is zero where nothing has been written
+    return undefined;
+  }
+
+  async #putAll(header: Uint8Array, data: Uint8Array, padding: number): Promise<void> {
+    await this.#put(header);
     await this.#put(data);
-    await this.#put(PADDING.subarray(0, tarPadding(data.length)));
+    await this.#put(PADDING.subarray(0, padding));
   }
 
   /** What ends the stream, and all that is gathered. */

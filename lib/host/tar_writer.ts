@@ -80,7 +80,9 @@ function block(
   header.set(target.subarray(0, NAME_BYTES), 157);
   header.set(MAGIC, 257);
   header.fill(0x20, 148, 156); // the checksum counts as spaces in itself
-  octal(header, 148, 7, header.reduce((sum, byte) => sum + byte, 0));
+  let sum = 0;
+  for (let at = 0; at < BLOCK_BYTES; at++) sum += header[at];
+  octal(header, 148, 7, sum);
   return header;
 }
 
@@ -88,7 +90,10 @@ const MAGIC = encoder.encode("ustar  ");
 
 /** Digits to the field's end but one, which stays NUL. */
 function octal(header: Uint8Array, offset: number, length: number, value: number): void {
-  const digits = value.toString(8).padStart(length - 1, "0");
-  for (let at = 0; at < length - 1; at++) header[offset + at] = digits.charCodeAt(at);
+  let rest = value;
+  for (let at = offset + length - 2; at >= offset; at--) {
+    header[at] = 0x30 + rest % 8;
+    rest = Math.floor(rest / 8);
+  }
   header[offset + length - 1] = 0;
 }
