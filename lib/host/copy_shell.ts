@@ -23,8 +23,12 @@ const MAX_STDERR_BYTES = 4096;
 const GREETING = 'printf "%s:" "$0"; export LC_ALL=C; ';
 const INIT = encodeInit();
 
-/** To stand in a script before it reads its standard input. */
+/** To stand in a script before it reads its standard input at once. */
 export const SKIP_INIT = `dd bs=1 count=${INIT.length} of=/dev/null 2>/dev/null`;
+/** The same without a program, where a LF comes before what is to be read. A shell takes no byte more than the line. */
+export const SKIP_LINE = "read -r go || exit 0";
+/** That LF. It is no part of {@linkcode INIT}: a server that reads packets would take it for the next one's length. */
+export const LINE_END: Uint8Array = new Uint8Array([0x0a]);
 
 /**
  * One session that runs a script of ours by `sh`, whatever the login shell: bytes both ways, and how it ended. The

@@ -7,7 +7,7 @@ import { CopyPeer } from "./copy_peer.ts";
 import { remotePath } from "./copy_remote_path.ts";
 import { CopyRun } from "./copy_run.ts";
 import { isSettled } from "./copy_decide.ts";
-import { batches, remoteHashes, STREAM_FILE_BYTES } from "./copy_stream.ts";
+import { batches, nameList, remoteHashes, STREAM_FILE_BYTES } from "./copy_stream.ts";
 import { fetchFile } from "./fetch_file.ts";
 import { listRemoteTree, readLinks, type RemoteEntry, type RemoteSymlink } from "./fetch_list.ts";
 import {
@@ -22,6 +22,7 @@ import {
 } from "./fetch_local.ts";
 import { type Offer, offeredTree, offerFromHost, receiveStream, takeFromHost } from "./fetch_stream.ts";
 import { hashFile } from "./local_hash.ts";
+import { LocalTurn, lookNow } from "./local_turn.ts";
 import { StagedFile } from "./staged_file.ts";
 import type { SftpAttributes } from "../wire/sftp.ts";
 import type { SessionSource } from "./session_source.ts";
@@ -180,10 +181,13 @@ async function isHere(
   target: string,
   offer: Offer | undefined,
   hashes: ReadonlyMap<string, string> | undefined,
+  turn = new LocalTurn(),
 ): Promise<boolean> {
   const { update = "changed" } = run.options;
   if (update === "always") return false;
-  const mine = await Deno.lstat(target).catch(() => undefined);
+  const mine = turn.isFast
+    ? turn.look(() => lookNow(target))
+    : await Deno.lstat(target).catch(() => undefined);
   if (!mine?.isFile || mine.size !== source.attributes.size) return false;
   const { permissions, mtime } = source.attributes;
   const placedAt = (mine.ctime ?? new Date()).getTime() / 1000 + (offer?.aheadSeconds ?? 0);
@@ -224,7 +228,8 @@ async function fetchTree(
     const top = inside ? joinPath(local, lastName(source.path)) : local;
     const at = (entry: RemoteEntry) => entry.relative === "" ? top : joinPath(top, entry.relative);
     const made = await makeDirectories(run, tree, at, inside);
-    const files = await whatIsNew(run, peer, source.path, tree.files, at, offer);
+    const fresh = made[0]?.length === 1; // so are all that are in it
+    const files = fresh ? tree.files : await whatIsNew(run, peer, source.path, tree.files, at, offer);
     if (run.totalBytes > 0) await peer.prepare({ bytes: run.totalBytes, single: false });
     const symlinks = offered
       ? await fetchStreams(run, peer, source.path, files, offered.links, at, offer!)
@@ -254,15 +259,18 @@ async function whatIsNew(
   files: readonly RemoteEntry[],
   at: (entry: RemoteEntry) => string,
   offer: Offer | undefined,
-): Promise<RemoteEntry[]> {
+): Promise<readonly RemoteEntry[]> {
   const { update } = run.options;
-  if (update === "always") return [...files];
+  if (update === "always") return files;
   const hashes = update === "checksum" && files.length > 0
     ? await remoteHashes(run, peer, top, files.map(({ relative }) => relative))
     : undefined;
   const here = new Set<RemoteEntry>();
+  const turn = new LocalTurn();
   await run.each(files, AT_ONCE, async (file) => {
-    if (!await isHere(run, file, at(file), offer, hashes)) return;
+    const isIt = await isHere(run, file, at(file), offer, hashes, turn);
+    await turn.pause();
+    if (!isIt) return;
     here.add(file);
     run.skip(file.relative, file.attributes.size ?? 0);
   });
@@ -280,6 +288,10 @@ async function fetchStreams(
   offer: Offer,
 ): Promise<RemoteSymlink[]> {
   const eager = offer.state === "eager";
+  if (!eager && files.length + links.length === 0) {
+    offer.shell.close(); // all is here: no further round trip for that
+    return [];
+  }
   const symlinks: RemoteSymlink[] = [];
   const unread = new Set(links);
   const sizeOf = ({ attributes }: RemoteEntry) => attributes.size ?? 0;
@@ -296,8 +308,8 @@ async function fetchStreams(
     );
     try {
       if (!eager) {
-        const names = new TextEncoder().encode(lot.map(({ relative }) => `./${relative}\0`).join(""));
-        shell.write(names).then(() => shell.endInput()).catch(() => {}); // its end tells
+        const names = lot.map(({ relative }) => `./${relative}`);
+        shell.write(nameList(names)).then(() => shell.endInput()).catch(() => {}); // its end tells
       }
       const got = await receiveStream(run, peer, shell, { files: contents, links: mine });
       if (got === undefined) return;
