@@ -79,9 +79,12 @@ export async function copyToHost(
         run.signal,
         run.options.exclude,
       );
+      await peer.prepare({ bytes: tree.totalBytes, single: false });
       await copyTree(run, peer, local, tree, target);
-    } else if (!info.isFile) throw special(local, info);
-    else await copyOne(run, peer, { relative: lastName(local), path: local, info }, target);
+    } else if (info.isFile) {
+      await peer.prepare({ bytes: info.size, single: true });
+      await copyOne(run, peer, { relative: lastName(local), path: local, info }, target);
+    } else throw special(local, info);
   } catch (error) {
     options.signal?.throwIfAborted(); // its own reason, not what came of it
     throw error;

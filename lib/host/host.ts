@@ -236,15 +236,8 @@ export class Host implements AsyncDisposable {
    * be copied is left out and named in the `CopyError` at the end.
    */
   async copy(local: string, remote: string, options: CopyOptions = {}): Promise<CopyResult> {
-    const [{ copyToHost }, { localBytes }, { laneThreshold }] = await Promise.all([
-      import("./copy.ts"),
-      import("./local_bytes.ts"),
-      import("./lane_source.ts"),
-    ]);
-    const none = { bytes: 0, single: false };
-    const load = this.#lanes ? await localBytes(local, laneThreshold(this.#gate.roundTripMs)) : none;
-    using lane = await this.#bulk.lane?.(load);
-    return await copyToHost(lane ?? this.#bulk, local, remote, options);
+    const { copyToHost } = await import("./copy.ts");
+    return await copyToHost(this.#bulk, local, remote, options);
   }
 
   /**

@@ -38,7 +38,7 @@ export function ridesThere({ bytes, single }: Load, main: SessionGate, roundTrip
 export type HeldSource = SessionSource & Disposable;
 
 /** How many bytes of a copy call for a lane of its own, on a connection with this round trip. */
-export function laneThreshold(roundTripMs = 0): number {
+function laneThreshold(roundTripMs = 0): number {
   return BULK_LANE_BYTES + Math.round(roundTripMs * BYTES_PER_MS);
 }
 
