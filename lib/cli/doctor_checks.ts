@@ -1,6 +1,6 @@
 import { findSsh } from "../master/openssh_master.ts";
 import { checkSocketPath, places } from "../master/places.ts";
-import { CarpoolError } from "../base/errors.ts";
+import { CarpoolError, HostKeyError } from "../base/errors.ts";
 import { knownHostLines } from "../target/known_hosts.ts";
 import type { Target } from "../target/target.ts";
 import type { Finding, Level } from "./doctor_finding.ts";
@@ -21,7 +21,8 @@ const GOOD_LOGIN_ROUND_TRIPS = 4;
 export async function check(target: Target, own: OwnConnection): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const add: Add = (level, about, says, fix) => void findings.push({ level, about, says, fix });
-  if (own.error) {
+  // What is wrong with the host's key is told with what is known of it.
+  if (own.error && !isBadKey(own.error)) {
     add(
       "bad",
       "connection",
@@ -30,7 +31,7 @@ export async function check(target: Target, own: OwnConnection): Promise<readonl
     );
   }
   for (const warning of target.warnings) add("note", "ssh_config", warning);
-  await checkHostKeys(target, add);
+  await checkHostKeys(target, own, add);
   await checkKeys(target, add);
   await checkSockets(target, add);
   await checkExchange(target, own, add);
@@ -40,7 +41,12 @@ export async function check(target: Target, own: OwnConnection): Promise<readonl
   return findings;
 }
 
-async function checkHostKeys(target: Target, add: Add): Promise<void> {
+/** Whether the host shows a key that it must not have. */
+function isBadKey(error: CarpoolError): boolean {
+  return error instanceof HostKeyError && (error.code === "changed" || error.code === "revoked");
+}
+
+async function checkHostKeys(target: Target, { error }: OwnConnection, add: Add): Promise<void> {
   const lines = await knownHostLines(target);
   const plain = lines.filter(({ marker }) => marker === "none");
   const name = target.hostKeyName;
@@ -52,12 +58,18 @@ async function checkHostKeys(target: Target, add: Add): Promise<void> {
       "set it to accept-new or ask",
     );
   }
-  if (plain.length > 0) {
+  const known = plain.map(({ where, type }) => `${type} in ${where}`).join(", ");
+  if (error && isBadKey(error)) {
+    const found = error.code === "changed" ? `HAS CHANGED (known: ${known})` : "IS REVOKED";
     add(
-      "ok",
+      "bad",
       "host key",
-      `${name} is known: ${plain.map(({ where, type }) => `${type} in ${where}`).join(", ")}`,
+      `THE KEY OF ${name} ${found}: ${error.why}\n` +
+        "Nobody logged in there, and nobody will by Carpool until this is cleared up.",
+      error.fix,
     );
+  } else if (plain.length > 0) {
+    add("ok", "host key", `${name} is known: ${known}`);
   } else if (lines.some(({ marker }) => marker === "cert-authority")) {
     add(
       "warn",

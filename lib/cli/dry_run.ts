@@ -3,13 +3,7 @@ import { green, red, yellow } from "../deps/std_colors.ts";
 import { batchesOf, stepsOf } from "../job/batches.ts";
 import type { StepDiff } from "../job/diff.ts";
 import { forecast, type ForecastOptions, type HostForecast, type StepForecast } from "../job/dry_run.ts";
-import {
-  actionsOf,
-  type Plan,
-  type PlannedAction,
-  type PlannedHost,
-  type PlannedStep,
-} from "../job/planned.ts";
+import type { Plan, PlannedAction, PlannedHost, PlannedStep } from "../job/planned.ts";
 import { Redactor } from "../job/redactor.ts";
 import { plainText } from "../report/plain_text.ts";
 import { plural } from "../report/run_words.ts";

@@ -1,12 +1,10 @@
-import { formatDuration } from "../base/format_duration.ts";
-import type { RunEndEvent, RunEvent, StepEndEvent } from "../base/run_event.ts";
+import type { RunEvent, StepEndEvent, StepRetryEvent } from "../base/run_event.ts";
 import { foldHosts } from "./fold_hosts.ts";
-import { HostFold } from "./host_fold.ts";
-import { OutputFold, type OutputLine } from "./output_fold.ts";
+import { FoldedRun } from "./folded_run.ts";
+import type { OutputGroup, OutputLine } from "./output_fold.ts";
 import { plainText } from "./plain_text.ts";
 import type { Reporter, Sink } from "./reporter.ts";
-import { hostStatuses, plural, stepWords, whyNotOk } from "./run_words.ts";
-import { StepsLeft } from "./steps_left.ts";
+import { plural, runTotals, stepText, stepWords, whyNotOk } from "./run_words.ts";
 
 /** More annotations than this of one run are told as lines: GitHub shows ten of a step, and fifty of a job. */
 const maxAnnotations = 50;
@@ -23,9 +21,11 @@ export function github(sink: Sink, newToken: () => string = () => crypto.randomU
 class GithubReporter implements Reporter {
   readonly #sink: Sink;
   readonly #newToken: () => string;
-  readonly #fold = new OutputFold((host, line) => this.#quote([`${plainText(host)} ${outputLine(line)}`]));
-  readonly #left = new StepsLeft();
-  readonly #ends = new HostFold();
+  readonly #run = new FoldedRun({
+    group: (group) => this.#outputGroup(group),
+    line: (host, line) => this.#quote([`${host} ${outputLine(line)}`]),
+    bad: (event, lines) => this.#bad(event, lines.map(outputLine)),
+  });
   readonly #titles = new Map<string, string>();
   #annotations = 0;
 
@@ -37,7 +37,6 @@ class GithubReporter implements Reporter {
   event(event: RunEvent): void {
     switch (event.type) {
       case "run-start":
-        this.#left.start(event.hosts.length, event.steps);
         for (const { step, title } of event.steps) this.#titles.set(step, title);
         this.#quote([
           `${event.job}: ${plural(event.hosts.length, "host")}, ${plural(event.steps.length, "step")}`,
@@ -49,76 +48,35 @@ class GithubReporter implements Reporter {
       case "step-start":
         this.#titles.set(event.step, event.title);
         break;
-      case "step-output":
-        this.#fold.push(event);
-        break;
-      case "step-retry": {
-        const what = `attempt ${event.attempt} of ${this.#label(event.step)}: ${event.why}; trying again`;
-        const lines = this.#fold.end(event.host, event.step);
-        this.#quote([`${event.host} ${what}`, ...lines.map((line) => `  ${outputLine(line)}`)]);
+      case "run-end": {
+        this.#run.tellGroups();
+        const hosts = this.#run.hosts().map(({ hosts, text }) => `${foldHosts(hosts)} ${text}`);
+        this.#quote([...hosts, runTotals(event)]);
         break;
       }
-      case "step-skip":
-        this.#over(this.#left.done(event.host, event.step));
-        break;
-      case "step-end":
-        this.#stepEnd(event);
-        break;
-      case "host-end":
-        this.#ends.add(event);
-        for (const step of this.#left.hostEnd(event.host)) this.#over(step);
-        break;
-      case "run-end":
-        this.#runEnd(event);
-        break;
     }
+    this.#run.event(event);
   }
 
   close(): void {
-    this.#tellGroups();
+    this.#run.tellGroups();
   }
 
-  #stepEnd(event: StepEndEvent): void {
-    const lines = this.#fold.end(event.host, event.step);
-    if (event.status === "ok") {
-      if (this.#fold.keep(event.host, event.step, lines)) this.#tellGroups();
-    } else {
-      const level = event.status === "failed" && !event.ignored ? "error" : "warning";
-      const word = event.ignored
-        ? "failed, ignored"
-        : (stepWords[event.status] ?? event.status).toLowerCase();
-      const last = lines.slice(-10).map((line) => outputLine(line));
-      this.#group(`${event.host} ${word}: ${this.#label(event.step)}`, lines.map(outputLine));
-      const message = [whyNotOk(event), ...last].join("\n");
-      this.#annotate(level, `${event.host}: ${this.#label(event.step)} ${word}`, message);
+  #bad(event: StepEndEvent | StepRetryEvent, lines: readonly string[]): void {
+    const { host } = event;
+    const label = this.#label(event.step);
+    if (event.type === "step-retry") {
+      return this.#quote([`${host} ${stepText(event, label)}`, ...lines.map((line) => `  ${line}`)]);
     }
-    if (!this.#left.knows(event.step)) this.#tellGroups(event.step);
-    this.#over(this.#left.done(event.host, event.step));
+    const level = event.status === "failed" && !event.ignored ? "error" : "warning";
+    const word = event.ignored ? "failed, ignored" : (stepWords[event.status] ?? event.status).toLowerCase();
+    this.#group(`${host} ${word}: ${label}`, lines);
+    this.#annotate(level, `${host}: ${label} ${word}`, [whyNotOk(event), ...lines.slice(-10)].join("\n"));
   }
 
-  #over(step: string | undefined): void {
-    if (step !== undefined) this.#tellGroups(step);
-  }
-
-  #tellGroups(step?: string): void {
-    for (const group of this.#fold.take(step)) {
-      const hosts = `${foldHosts(group.hosts)}${
-        group.hosts.length > 1 ? ` (${group.hosts.length} hosts)` : ""
-      }`;
-      this.#group(`${this.#label(group.step)}: ${hosts}`, group.lines.map(outputLine));
-    }
-  }
-
-  #runEnd(event: RunEndEvent): void {
-    this.#tellGroups();
-    const total = hostStatuses.reduce((sum, status) => sum + event.hosts[status], 0);
-    const parts = hostStatuses.filter((status) => event.hosts[status] > 0 || status === "ok")
-      .map((status) => `${event.hosts[status]} ${status}`);
-    const opened = `${plural(event.connections, "connection")} opened, ${formatDuration(event.durationMs)}`;
-    this.#quote([
-      ...this.#ends.groups().map(({ hosts, text }) => `${foldHosts(hosts)} ${text}`),
-      `${plural(total, "host")}: ${parts.join(", ")}; ${opened}`,
-    ]);
+  #outputGroup({ step, hosts, lines }: OutputGroup): void {
+    const count = hosts.length > 1 ? ` (${hosts.length} hosts)` : "";
+    this.#group(`${this.#label(step)}: ${foldHosts(hosts)}${count}`, lines.map(outputLine));
   }
 
   #group(title: string, lines: readonly string[]): void {

@@ -1,18 +1,10 @@
 import { formatDuration } from "../base/format_duration.ts";
 import type { HostEndEvent, RunEndEvent, RunEvent, StepEndEvent } from "../base/run_event.ts";
-import { bold, cyan, dim, red, yellow } from "../deps/std_colors.ts";
+import { bold, cyan, dim, red } from "../deps/std_colors.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { plainText } from "./plain_text.ts";
 import type { Reporter, Sink } from "./reporter.ts";
-import {
-  connected,
-  hostStatuses,
-  plural,
-  statusPaint,
-  stepCounts,
-  stepWords,
-  whyNotOk,
-} from "./run_words.ts";
+import { connected, plural, runTotals, statusPaint, stepCounts, stepPaint, stepText } from "./run_words.ts";
 
 /** How lines are shown. */
 export interface LinesOptions {
@@ -44,6 +36,8 @@ class LinesReporter implements Reporter {
   readonly #buffers = new Map<string, LineBuffer>();
   readonly #titles = new Map<string, string>();
   readonly #ends: HostEndEvent[] = [];
+  /** Why hosts came out badly, as far as it was told when it happened: the end sums up, and does not repeat it. */
+  readonly #told = new Set<string>();
 
   constructor(sink: Sink, { color = false, style = "run", verbose = false }: LinesOptions) {
     this.#sink = sink;
@@ -68,6 +62,7 @@ class LinesReporter implements Reporter {
         this.#tell(event.host, `${connected[event.connection]} ${event.where}`, dim);
         break;
       case "host-unreachable":
+        this.#told.add(toldKey(event.host));
         this.#tell(event.host, `UNREACHABLE ${event.error.message}`, red);
         break;
       case "step-start":
@@ -83,11 +78,7 @@ class LinesReporter implements Reporter {
         break;
       case "step-retry":
         this.#flush(event.host, event.step);
-        this.#tell(
-          event.host,
-          `attempt ${event.attempt} of step ${event.step}: ${event.why}; trying again`,
-          yellow,
-        );
+        this.#tell(event.host, stepText(event, `step ${event.step}`), stepPaint(event));
         break;
       case "step-end":
         this.#flush(event.host, event.step);
@@ -104,20 +95,13 @@ class LinesReporter implements Reporter {
 
   #stepEnd(event: StepEndEvent): void {
     const label = this.#label(event.step, this.#titles.get(event.step) ?? "");
-    const tries = event.attempts > 1 ? ` (${event.attempts} attempts)` : "";
-    if (event.status === "ok") {
-      if (this.#verbose) {
-        this.#tell(event.host, `ok ${label}, ${formatDuration(event.durationMs)}${tries}`, dim);
-      }
-      return;
+    if (event.status !== "ok") {
+      this.#told.add(toldKey(event.host, event.step));
+      this.#tell(event.host, stepText(event, this.#exec ? "" : label), stepPaint(event));
+    } else if (this.#verbose) {
+      const tries = event.attempts > 1 ? ` (${event.attempts} attempts)` : "";
+      this.#tell(event.host, `ok ${label}, ${formatDuration(event.durationMs)}${tries}`, dim);
     }
-    const word = stepWords[event.status] ?? event.status;
-    const what = this.#exec ? "" : ` ${label}:`;
-    this.#tell(
-      event.host,
-      `${word}${what} ${whyNotOk(event)}${tries}${event.ignored ? ", ignored" : ""}`,
-      event.status === "failed" && !event.ignored ? red : yellow,
-    );
   }
 
   #summary(event: RunEndEvent): void {
@@ -125,14 +109,21 @@ class LinesReporter implements Reporter {
     const bad = this.#ends.filter((end) => end.status !== "ok");
     if (!this.#exec || bad.length > 0) this.#write("");
     if (!this.#exec) {
-      for (const end of this.#ends) this.#tell(end.host, hostSummary(end), statusPaint[end.status]);
+      for (const end of this.#ends) this.#tell(end.host, this.#hostSummary(end), statusPaint[end.status]);
     }
     if (this.#exec && bad.length === 0 && !this.#verbose) return;
-    const total = hostStatuses.reduce((sum, status) => sum + event.hosts[status], 0);
-    const parts = hostStatuses.filter((status) => event.hosts[status] > 0 || status === "ok")
-      .map((status) => this.#paint(statusPaint[status], `${event.hosts[status]} ${status}`));
-    const opened = `${plural(event.connections, "connection")} opened, ${formatDuration(event.durationMs)}`;
-    this.#write(`${plural(total, "host")}: ${parts.join(", ")}; ${opened}`);
+    this.#write(runTotals(event, (paint, text) => this.#paint(paint, text)));
+  }
+
+  #hostSummary({ host, status, steps, reason, durationMs }: HostEndEvent): string {
+    const step = reason === undefined ? undefined : /^step (\S+) \(/.exec(reason)?.[1];
+    const known = this.#told.has(toldKey(host, step));
+    const why = reason === undefined || known ? "" : reason;
+    if (status === "unreachable" || status === "skipped") {
+      return [status, why].filter((part) => part).join(": ");
+    }
+    const at = known && step !== undefined && this.#steps > 1 ? ` at step ${step}` : "";
+    return `${status}${at}: ${stepCounts(steps)}, ${formatDuration(durationMs)}${why && `; ${why}`}`;
   }
 
   #label(step: string, title: string): string {
@@ -182,9 +173,7 @@ class LinesReporter implements Reporter {
   }
 }
 
-function hostSummary({ status, steps, reason, durationMs }: HostEndEvent): string {
-  if (status === "unreachable" || status === "skipped") {
-    return [status, reason].filter((part) => part).join(": ");
-  }
-  return `${status}: ${stepCounts(steps)}, ${formatDuration(durationMs)}${reason ? `; ${reason}` : ""}`;
+/** One for a host as a whole, and one for each of its steps. */
+function toldKey(host: string, step = ""): string {
+  return JSON.stringify([host, step]);
 }

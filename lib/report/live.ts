@@ -1,17 +1,15 @@
-import { formatDuration } from "../base/format_duration.ts";
-import type { RunEndEvent, RunEvent, StepEndEvent, StepOutputEvent } from "../base/run_event.ts";
-import { bold, dim, red, yellow } from "../deps/std_colors.ts";
+import type { RunEndEvent, RunEvent, StepOutputEvent } from "../base/run_event.ts";
+import { bold, dim, red } from "../deps/std_colors.ts";
 import { foldHosts } from "./fold_hosts.ts";
-import { HostFold } from "./host_fold.ts";
+import { FoldedRun } from "./folded_run.ts";
 import { liveFrame } from "./live_frame.ts";
 import { LiveState } from "./live_state.ts";
-import { OutputFold, type OutputLine } from "./output_fold.ts";
+import type { OutputGroup, OutputLine } from "./output_fold.ts";
 import { oneLine, plainText } from "./plain_text.ts";
 import type { Reporter } from "./reporter.ts";
-import { connected, hostStatuses, plural, statusPaint, stepWords, whyNotOk } from "./run_words.ts";
+import { connected, plural, runTotals, statusPaint, stepPaint, stepText } from "./run_words.ts";
 import { type Clock, Screen, type Terminal } from "./screen.ts";
 import { fitSpans, fitText, widthOf } from "./spans.ts";
-import { StepsLeft } from "./steps_left.ts";
 import { withoutHost } from "./without_host.ts";
 
 /** How the live view is shown. */
@@ -55,9 +53,15 @@ export function live(terminal: Terminal, clock: Clock, options: LiveOptions = {}
 
 class LiveReporter implements Reporter {
   readonly #state = new LiveState();
-  readonly #fold = new OutputFold((host, line) => this.#print(`${this.#host(host)} ${outputLine(line)}\n`));
-  readonly #left = new StepsLeft();
-  readonly #ends = new HostFold();
+  readonly #run = new FoldedRun({
+    group: (group) => this.#group(group),
+    line: (host, line) => this.#print(`${this.#host(host)} ${outputLine(line)}\n`),
+    bad: (event, lines) => {
+      const label = this.#exec && event.type === "step-end" ? "" : this.#label(event.step);
+      this.#say(event.host, stepText(event, label), stepPaint(event), lines);
+    },
+    streams: (event) => this.#streams(event),
+  });
   readonly #clock: Clock;
   readonly #screen: Screen;
   readonly #color: boolean;
@@ -87,36 +91,18 @@ class LiveReporter implements Reporter {
     if (this.#closed) return;
     this.#state.apply(event);
     this.#heardAt = this.#clock.now();
+    this.#run.event(event);
     switch (event.type) {
-      case "run-start":
-        this.#left.start(event.hosts.length, event.steps);
-        break;
       case "host-ready":
         if (this.#verbose) this.#say(event.host, `${connected[event.connection]} ${event.where}`, dim);
         break;
       case "host-unreachable":
         this.#say(event.host, `UNREACHABLE ${event.error.message}`, red);
         break;
-      case "step-output":
-        this.#fold.push(event, this.#streams(event));
-        break;
-      case "step-retry": {
-        const what = `attempt ${event.attempt} of ${this.#label(event.step)}: ${event.why}; trying again`;
-        this.#say(event.host, what, yellow, this.#fold.end(event.host, event.step));
-        break;
-      }
       case "step-skip":
         if (this.#verbose) {
           this.#say(event.host, `${this.#label(event.step)}: skipped, ${event.reason}`, dim);
         }
-        this.#over(this.#left.done(event.host, event.step));
-        break;
-      case "step-end":
-        this.#stepEnd(event);
-        break;
-      case "host-end":
-        this.#ends.add(event);
-        for (const step of this.#left.hostEnd(event.host)) this.#over(step);
         break;
       case "run-end":
         this.#runEnd(event);
@@ -129,7 +115,7 @@ class LiveReporter implements Reporter {
     if (this.#closed) return;
     this.#closed = true;
     this.#print(this.#takeNews());
-    this.#tellGroups();
+    this.#run.tellGroups();
     this.#screen.close();
   }
 
@@ -137,25 +123,6 @@ class LiveReporter implements Reporter {
   #streams({ host, step, atMs }: StepOutputEvent): boolean {
     const { hosts } = this.#state;
     return hosts === 1 || (hosts <= fewHosts && this.#state.runningForMs(host, step, atMs) > patienceMs);
-  }
-
-  #stepEnd(event: StepEndEvent): void {
-    const lines = this.#fold.end(event.host, event.step);
-    if (event.status === "ok") {
-      if (this.#fold.keep(event.host, event.step, lines)) this.#tellGroups();
-    } else {
-      const tries = event.attempts > 1 ? ` (${event.attempts} attempts)` : "";
-      const label = this.#exec ? "" : ` ${this.#label(event.step)}:`;
-      const ignored = event.ignored ? ", ignored" : "";
-      const text = `${stepWords[event.status] ?? event.status}${label} ${whyNotOk(event)}${tries}${ignored}`;
-      this.#say(event.host, text, event.status === "failed" && !event.ignored ? red : yellow, lines);
-    }
-    if (!this.#left.knows(event.step)) this.#tellGroups(event.step);
-    this.#over(this.#left.done(event.host, event.step));
-  }
-
-  #over(step: string | undefined): void {
-    if (step !== undefined) this.#tellGroups(step);
   }
 
   #say(host: string, text: string, paint: Paint, lines: readonly OutputLine[] = []): void {
@@ -183,37 +150,30 @@ class LiveReporter implements Reporter {
     return texts.join("");
   }
 
-  #tellGroups(step?: string): void {
-    for (const group of this.#fold.take(step)) {
-      const label = this.#exec ? "" : ` ${this.#paint(dim, this.#label(group.step))}`;
-      const lines = group.lines.map((line) => `  ${outputLine(line)}\n`);
-      this.#print(`${this.#hosts(group.hosts)}${label}\n${lines.join("")}`);
-    }
+  #group({ step, hosts, lines }: OutputGroup): void {
+    const label = this.#exec ? "" : ` ${this.#paint(dim, this.#label(step))}`;
+    this.#print(`${this.#hosts(hosts)}${label}\n${lines.map((line) => `  ${outputLine(line)}\n`).join("")}`);
   }
 
   #runEnd(event: RunEndEvent): void {
     this.#print(this.#takeNews());
-    this.#tellGroups();
+    this.#run.tellGroups();
     const bad = event.status !== "ok";
     if (!this.#exec || bad) {
-      for (const { end, hosts, text } of this.#ends.groups()) {
+      for (const { end, hosts, text } of this.#run.hosts()) {
         if (this.#exec && end.status === "ok") continue;
         this.#print(`${this.#hosts(hosts)} ${this.#paint(statusPaint[end.status], oneLine(text))}\n`);
       }
     }
     if (!this.#exec || bad || this.#verbose || this.#state.hosts > 1) {
-      const total = hostStatuses.reduce((sum, status) => sum + event.hosts[status], 0);
-      const parts = hostStatuses.filter((status) => event.hosts[status] > 0 || status === "ok")
-        .map((status) => this.#paint(statusPaint[status], `${event.hosts[status]} ${status}`));
-      const opened = `${plural(event.connections, "connection")} opened, ${formatDuration(event.durationMs)}`;
-      this.#print(`${this.#paint(bold, plural(total, "host"))}: ${parts.join(", ")}; ${opened}\n`);
+      this.#print(`${runTotals(event, (paint, text) => this.#paint(paint, text))}\n`);
     }
     this.close();
   }
 
   #frame(columns: number, rows: number): { text: string; width: number }[] {
     const nowMs = this.#state.nowMs + (this.#clock.now() - this.#heardAt);
-    const lastLine = (host: string, step: string) => this.#fold.lastLine(host, step);
+    const lastLine = (host: string, step: string) => this.#run.lastLine(host, step);
     return liveFrame(this.#state, { columns, rows, nowMs, lastLine }).map((spans) => {
       return { text: fitSpans(spans, columns, this.#color), width: widthOf(fitSpans(spans, columns, false)) };
     });

@@ -1,6 +1,13 @@
 import { formatDuration } from "../base/format_duration.ts";
-import type { ConnectionKind, HostEndEvent, HostStatus, StepEndEvent } from "../base/run_event.ts";
-import { green, red, yellow } from "../deps/std_colors.ts";
+import type {
+  ConnectionKind,
+  HostEndEvent,
+  HostStatus,
+  RunEndEvent,
+  StepEndEvent,
+  StepRetryEvent,
+} from "../base/run_event.ts";
+import { bold, green, red, yellow } from "../deps/std_colors.ts";
 
 /** The order in which hosts are counted, for people. */
 export const hostStatuses: readonly HostStatus[] = ["ok", "failed", "unreachable", "skipped", "interrupted"];
@@ -35,6 +42,42 @@ export function whyNotOk(event: StepEndEvent): string {
   if (event.outcome === "exited") return `exit status ${event.code}`;
   if (event.outcome === "signalled") return `ended by SIG${event.signal}`;
   return event.outcome ?? "";
+}
+
+/**
+ * What became of a step that is not ok, or that is tried again: `FAILED 3 migrate: exit status 1 (2 attempts)`. One that
+ * is ignored says so before why it failed, which may be long and may end with what to do.
+ *
+ * @param label The step; empty where there is only one thing that was done.
+ */
+export function stepText(event: StepEndEvent | StepRetryEvent, label: string): string {
+  if (event.type === "step-retry") {
+    const of = label === "" ? "" : ` of ${label}`;
+    return `attempt ${event.attempt}${of}: ${event.why}; trying again`;
+  }
+  const word = stepWords[event.status] ?? event.status;
+  const ignored = event.ignored ? " (ignored)" : "";
+  const tries = event.attempts > 1 ? ` (${event.attempts} attempts)` : "";
+  return `${word}${ignored}${label === "" ? "" : ` ${label}:`} ${whyNotOk(event)}${tries}`;
+}
+
+/** Red for what failed for good, yellow for everything else that is not ok. */
+export function stepPaint(event: StepEndEvent | StepRetryEvent): (text: string) => string {
+  return event.type === "step-end" && event.status === "failed" && !event.ignored ? red : yellow;
+}
+
+type Paint = (text: string) => string;
+
+/** The last line of a run: `3 hosts: 2 ok, 1 failed; 3 connections opened, 1.2 s`. */
+export function runTotals(
+  { hosts, connections, durationMs }: RunEndEvent,
+  paint: (paint: Paint, text: string) => string = (_, text) => text,
+): string {
+  const total = hostStatuses.reduce((sum, status) => sum + hosts[status], 0);
+  const parts = hostStatuses.filter((status) => hosts[status] > 0 || status === "ok")
+    .map((status) => paint(statusPaint[status], `${hosts[status]} ${status}`));
+  const opened = `${plural(connections, "connection")} opened, ${formatDuration(durationMs)}`;
+  return `${paint(bold, plural(total, "host"))}: ${parts.join(", ")}; ${opened}`;
 }
 
 /** A host's steps by what became of them: `3 ok, 1 failed, 2 not run`. */

@@ -290,7 +290,35 @@ Deno.test("carpool doctor tells why a host cannot be reached, and how far it cam
     const changed = await world.home.write("changed", `[${host}]:${port} ${other}\n`);
     const found = await doctor(world, ["-o", `UserKnownHostsFile=${changed}`]);
     assertEquals([found.code, found.connection.error!.code], [4, "changed"]);
-    assertStringIncludes(finding(found, "connection").fix!, "ssh-keygen -R");
+    const about = found.findings.filter((one) => one.about === "host key" || one.about === "connection");
+    assertEquals(about.map(({ level }) => level), ["bad"], JSON.stringify(about));
+    assertStringIncludes(
+      about[0]!.says,
+      `THE KEY OF [${host}]:${port} HAS CHANGED (known: ssh-ed25519 in ${changed}:1`,
+    );
+    assertMatch(about[0]!.says, /SHA256:.*somebody is in between\nNobody logged in there/);
+    assertMatch(about[0]!.fix!, /^ask whoever runs the host; if the new key is right: ssh-keygen -R /);
+    const shown = await world.run([
+      "doctor",
+      "-F",
+      world.configFile,
+      "-o",
+      `UserKnownHostsFile=${changed}`,
+      "test",
+    ]);
+    assertMatch(shown.stdout, /^ {2}BAD {2}host key: THE KEY OF .* HAS CHANGED/m);
+    assert(!/is known/.test(shown.stdout), shown.stdout);
+  });
+
+  await t.step("its key is revoked", async () => {
+    const { host, port } = world.sshd;
+    const [own] = await Promise.all(world.sshd.hostKeyFiles.map((file) => Deno.readTextFile(file)));
+    const key = own!.split(" ").slice(0, 2).join(" ");
+    const name = `[${host}]:${port}`;
+    const revoked = await world.home.write("revoked", `${name} ${key}\n@revoked ${name} ${key}\n`);
+    const found = await doctor(world, ["-o", `UserKnownHostsFile=${revoked}`]);
+    assertEquals([found.code, found.connection.error!.code], [4, "revoked"]);
+    assertStringIncludes(finding(found, "host key").says, `THE KEY OF ${name} IS REVOKED: `);
   });
 });
 

@@ -168,7 +168,7 @@ steps:
   const options = { cwd: made.home.path };
   const { code, stdout, stderr } = await made.run(["plan", "gone", "--diff", "-F", made.configFile], options);
   assertEquals([code, stderr], [0, ""]);
-  const told = stdout.split("\n").filter((line) => /^  \d|FAILS/.test(line)).map((line) => line.trim());
+  const told = stdout.split("\n").filter((line) => /^ {2}\d|FAILS/.test(line)).map((line) => line.trim());
   const fails = (directory: string) =>
     `FAILS unless an earlier step makes the directory ${directory}: it is not there`;
   assertEquals(told.map((line) => line.replace(/^\d .*/, (step) => step[0])), [

@@ -283,7 +283,7 @@ Deno.test("run without a journal leaves none, and one that cannot keep it does n
   const state = await world.home.write("state", "a file\n");
   const options = { cwd: world.home.path, env: { XDG_STATE_HOME: state } };
   const refused = await world.run(["run", "say", "-F", world.configFile], options);
-  assertEquals(refused.code, 1);
+  assertEquals(refused.code, 2);
   assertStringIncludes(refused.stderr, "Cannot keep a journal of the run");
   assertEquals(world.sshd.connections(), 0);
   const { code } = await world.run(["run", "say", "--no-journal", "-F", world.configFile], options);

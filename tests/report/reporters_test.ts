@@ -97,12 +97,48 @@ web1 | last
 web1 attempt 1 of step 1: exit status 3; trying again
 web1 FAILED 1 stop: exit status 3 (2 attempts)
 
-db   unreachable: Cannot connect: db:22: refused
-web1 failed: 0 ok, 1 failed, 1 not run, 1.24 s; step 1 (stop): exit status 3
+db   unreachable
+web1 failed at step 1: 0 ok, 1 failed, 1 not run, 1.24 s
 2 hosts: 0 ok, 1 failed, 1 unreachable; 1 connection opened, 1.24 s
 `,
     stderr: "",
   });
+});
+
+Deno.test("the end of lines sums up what was told when it happened, and tells what was not", () => {
+  const end = (host: string, status: "failed" | "skipped" | "interrupted", reason: string): RunEvent => ({
+    ...{ ...at, type: "host-end", host, status, reason, steps: counts, connections: 1, durationMs: 5 },
+  });
+  const step = (host: string, status: "failed" | "interrupted"): RunEvent => ({
+    ...{ ...at, type: "step-end", host, step: "2", status, outcome: "exited", code: 1, signal: null },
+    ...{ timedOut: false, attempts: 1, durationMs: 1, bytes: 0 },
+  });
+  const { stdout } = shown({}, [
+    events[0]!,
+    step("told", "failed"),
+    end("told", "failed", "step 2 (copy a to b): exit status 1"),
+    end("earlier", "failed", "step 2 (copy a to b): it may have run when the run broke off"),
+    step("stopped", "interrupted"),
+    end("stopped", "interrupted", "step 2 (copy a to b): stopped from here"),
+    end("never", "skipped", "1 host failed (maxFailures)"),
+    events.at(-1)!,
+  ]);
+  assertEquals(stdout.split("\n\n")[1]!.split("\n").slice(0, 4), [
+    "told failed at step 2: 1 ok, 5 ms",
+    "earlier failed: 1 ok, 5 ms; step 2 (copy a to b): it may have run when the run broke off",
+    "stopped interrupted at step 2: 1 ok, 5 ms",
+    "never skipped: 1 host failed (maxFailures)",
+  ]);
+});
+
+Deno.test("a failure that is ignored says so first: why it failed may be long, and end with what to do", () => {
+  const ended = events.find(({ type }) => type === "step-end") as Extract<RunEvent, { type: "step-end" }>;
+  const message = "Cannot copy a: web1:b: no such file; check the path there";
+  const { stdout } = shown({}, [
+    events[0]!,
+    { ...ended, attempts: 1, error: { code: "missing", message }, ignored: true },
+  ]);
+  assertEquals(stdout.split("\n")[1], `web1 FAILED (ignored) 1 stop: ${message}`);
 });
 
 Deno.test("lines of exec send output where it came from and the rest to standard error", () => {
