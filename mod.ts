@@ -203,7 +203,9 @@ export async function masters(): Promise<MasterInfo[]> {
 
 if (import.meta.main) {
   // Not a literal path: a program that imports this module has no use for the command line, its reports and the demo
-  // in its module graph.
-  const { main } = await import(new URL("./lib/cli/main.ts", import.meta.url).href);
+  // in its module graph. `deno cache` and `deno install` go by the type, and fetch them too.
+  const { main }: typeof import("./lib/cli/main.ts") = await import(
+    new URL("./lib/cli/main.ts", import.meta.url).href
+  );
   Deno.exit(await main(Deno.args));
 }

@@ -15,17 +15,11 @@ interface CommandEntry {
 
 /**
  * Loads a part of the command line. The path is no literal for Deno to find: a module graph with all commands in it takes
- * longer to look through than most commands take to run.
+ * longer to look through than most commands take to run. The type beside it is what `deno cache` and `deno install` go by:
+ * they fetch it all.
  */
 function part<Module>(path: string): Promise<Module> {
   return import(new URL(path, import.meta.url).href);
-}
-
-function command(path: string, name: string, argument?: string): () => Promise<Command> {
-  return async () => {
-    const found = (await part<Record<string, unknown>>(path))[name];
-    return argument === undefined ? found as Command : (found as (argument: string) => Command)(argument);
-  };
 }
 
 // Nothing here may import what a command needs: `carpool --help` must start as fast as an empty program.
@@ -34,82 +28,80 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     synopsis: "<hosts> -- <command…>",
     summary: "run a command; on one host its exit status is ours",
     load: async () => {
-      const [{ warmExec }, exec] = [
-        await part<typeof import("./warm_exec.ts")>("./warm_exec.ts"),
-        command("./exec.ts", "exec"),
-      ];
-      return async (args) => await warmExec(args) ?? await (await exec())(args);
+      const { warmExec } = await part<typeof import("./warm_exec.ts")>("./warm_exec.ts");
+      const cold = () => part<typeof import("./exec.ts")>("./exec.ts");
+      return async (args) => await warmExec(args) ?? await (await cold()).exec(args);
     },
   },
   run: {
     synopsis: "<task> [--hosts …]",
     summary: "run a job from tasks/ (name or path)",
-    load: command("./run.ts", "run"),
+    load: async () => (await part<typeof import("./run.ts")>("./run.ts")).run,
   },
   runs: {
     synopsis: "",
     summary: "runs and how they stand: what --resume can go on with",
-    load: command("./runs.ts", "runs"),
+    load: async () => (await part<typeof import("./runs.ts")>("./runs.ts")).runs,
   },
   plan: {
     synopsis: "<task> [--hosts …]",
     summary: "what run would do, touching nothing",
-    load: command("./plan.ts", "plan"),
+    load: async () => (await part<typeof import("./plan.ts")>("./plan.ts")).plan,
   },
   copy: {
     synopsis: "<src…> <dst>",
     summary: "copy files, scp-style host:path on either side",
-    load: command("./copy.ts", "copy"),
+    load: async () => (await part<typeof import("./copy.ts")>("./copy.ts")).copy,
   },
   open: {
     synopsis: "<hosts…> [-M] [-S path]",
     summary: "find or start the master, asking here what must be asked",
-    load: command("./open.ts", "open"),
+    load: async () => (await part<typeof import("./open.ts")>("./open.ts")).open,
   },
   forward: {
     synopsis: "-L|-R|-D … <host>",
     summary: "add a forward to the host's master",
-    load: command("./forward.ts", "forward"),
+    load: async () => (await part<typeof import("./forward.ts")>("./forward.ts")).forward,
   },
   masters: {
     synopsis: "",
     summary: "every live master: host, pid, age, sessions, lingering, RTT",
-    load: command("./masters.ts", "masters"),
+    load: async () => (await part<typeof import("./masters.ts")>("./masters.ts")).masters,
   },
   check: {
     synopsis: "<host>",
     summary: "whether the host's master is alive",
-    load: command("./control.ts", "control", "check"),
+    load: async () => (await part<typeof import("./control.ts")>("./control.ts")).control("check"),
   },
   stop: {
     synopsis: "<host>",
     summary: "the master takes nobody new, and leaves after its last session",
-    load: command("./control.ts", "control", "stop"),
+    load: async () => (await part<typeof import("./control.ts")>("./control.ts")).control("stop"),
   },
   exit: {
     synopsis: "<host> | --all",
     summary: "end the master and everything on it",
-    load: command("./control.ts", "control", "exit"),
+    load: async () => (await part<typeof import("./control.ts")>("./control.ts")).control("exit"),
   },
   hosts: {
     synopsis: "<pattern…>",
     summary: "what a group, alias or range resolves to",
-    load: command("./hosts.ts", "hosts"),
+    load: async () => (await part<typeof import("./hosts.ts")>("./hosts.ts")).hosts,
   },
   doctor: {
     synopsis: "<host>",
     summary: "where the time goes, what is shared, what would break",
-    load: command("./doctor.ts", "doctor"),
+    load: async () => (await part<typeof import("./doctor.ts")>("./doctor.ts")).doctor,
   },
   demo: {
     synopsis: "",
     summary: "embedded hosts, a real job, shared against per-command",
-    load: command("./demo.ts", "demo"),
+    load: async () => (await part<typeof import("./demo.ts")>("./demo.ts")).demo,
   },
   bench: {
     synopsis: "<host>",
     summary: "what sharing the connection saves on this host",
-    load: command("./bench.ts", "bench"),
+    load: async () => (await part<typeof import("./bench.ts")>("./bench.ts")).bench,
   },
 };
 

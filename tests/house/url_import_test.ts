@@ -4,28 +4,7 @@ import { run, type RunResult } from "../support/run.ts";
 import { gone, signalProcess } from "../support/processes.ts";
 import { startSshd } from "../support/sshd.ts";
 import { TempHome } from "../support/temp_home.ts";
-import { root } from "./source_files.ts";
-
-/** Serves the sources as a code host would: raw files, no import map, no configuration. */
-function serveSources(): { readonly origin: string; readonly requested: Set<string> } & AsyncDisposable {
-  const requested = new Set<string>();
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async ({ url }) => {
-    const { pathname } = new URL(url);
-    requested.add(pathname);
-    if (pathname !== "/mod.ts" && !/^\/lib\/[\w./]+\.ts$/.test(pathname)) {
-      return new Response(null, { status: 404 });
-    }
-    try {
-      const text = await Deno.readTextFile(join(root, pathname));
-      return new Response(text, { headers: { "content-type": "application/typescript" } });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      return new Response(null, { status: 404 });
-    }
-  });
-  const origin = `127.0.0.1:${server.addr.port}`;
-  return { origin, requested, [Symbol.asyncDispose]: () => server.shutdown() };
-}
+import { serveSources } from "./served_sources.ts";
 
 /** Runs `deno` in `dir` with a cache that starts empty. */
 async function deno(home: TempHome, dir: string, args: readonly string[]): Promise<RunResult> {
