@@ -44,7 +44,29 @@ export function openSshArguments(
   add("ServerAliveInterval", String(target.serverAliveIntervalMs / 1000 || ALIVE_INTERVAL_S));
   add("ServerAliveCountMax", String(target.serverAliveCountMax));
   if (batch) add("BatchMode", "yes");
-  for (const { path, explicit } of target.identityFiles) if (explicit) add("IdentityFile", pathWord(path));
+  args.push(...fileOptions(target));
+  for (const { keyword, words } of namedOptions(options)) {
+    if (!LEFT_OUT.has(keyword)) {
+      add(keyword, keyword === "ProxyCommand" ? words[0] : words.map(quoted).join(" "));
+    }
+  }
+  for (const line of options.configLines ?? []) args.push("-o", line);
+  return [...args, "--", target.destination.alias];
+}
+
+/**
+ * The files of a target as options of `ssh`, as resolved: where `ssh` has another directory, or takes another for its home,
+ * it would find others. Of keys those that somebody named; with `keys: "all"` those that are tried unasked, too.
+ */
+export function fileOptions(
+  target: Target,
+  { keys = "named" }: { readonly keys?: "named" | "all" } = {},
+): string[] {
+  const args: string[] = [];
+  const add = (keyword: string, value: string) => args.push("-o", `${keyword}=${value}`);
+  for (const { path, explicit } of target.identityFiles) {
+    if (explicit || keys === "all") add("IdentityFile", pathWord(path));
+  }
   for (const path of target.certificateFiles) add("CertificateFile", pathWord(path));
   const agent = target.identityAgent;
   if (agent !== target.environment.SSH_AUTH_SOCK) {
@@ -53,13 +75,7 @@ export function openSshArguments(
   add("UserKnownHostsFile", pathWords(target.userKnownHostsFiles));
   add("GlobalKnownHostsFile", target.globalKnownHostsFiles.map(quoted).join(" ") || "none"); // takes no tokens
   for (const path of target.revokedHostKeysFiles.slice(0, 1)) add("RevokedHostKeys", pathWord(path));
-  for (const { keyword, words } of namedOptions(options)) {
-    if (!LEFT_OUT.has(keyword)) {
-      add(keyword, keyword === "ProxyCommand" ? words[0] : words.map(quoted).join(" "));
-    }
-  }
-  for (const line of options.configLines ?? []) args.push("-o", line);
-  return [...args, "--", target.destination.alias];
+  return args;
 }
 
 function pathWords(paths: readonly string[]): string {
@@ -72,6 +88,6 @@ function pathWord(path: string): string {
 }
 
 /** One argument of ssh_config, where a blank would end it. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return /[\s"'#\\]/.test(word) ? `"${word.replace(/["\\]/g, "\\$&")}"` : word;
 }

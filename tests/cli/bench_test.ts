@@ -60,6 +60,23 @@ Deno.test("carpool bench compares three ways on a real host and ends in one sent
   assertEquals((await world.masters()).length, 1);
 });
 
+Deno.test("carpool bench lets ssh read the configuration of this HOME, which ssh itself would not", async () => {
+  await using world = await KeeperWorld.make();
+  const { sshd } = world;
+  const env = { ...sshd.openssh.env, PATH: `${sshd.openssh.ssh.replace(/\/[^/]*$/, "")}:/usr/bin:/bin` };
+  // Known hosts and the key are found by HOME alone.
+  const config = (await Deno.readTextFile(world.configFile))
+    .replace(/IdentityFile .*/, "IdentityFile ~/.ssh/own").replace(/UserKnownHostsFile .*\n/, "");
+  await world.home.write(".ssh/config", "Include more/*\n");
+  await world.home.write(".ssh/more/one", config);
+  await world.home.write(".ssh/own", await Deno.readTextFile(sshd.identityFile));
+  await world.home.write(".ssh/known_hosts", await Deno.readTextFile(sshd.knownHostsFile));
+  const { code, stdout } = await world.run(["bench", "--yes", "--rounds", "1", "test"], { env });
+  assertEquals(code, 0, stdout);
+  assertMatch(stdout, /ssh, a new one each time .* 1 times/);
+  assertEquals([...Deno.readDirSync(`${world.home.path}/tmp`)], []);
+});
+
 Deno.test("carpool bench without ssh says so, and compares the rest", async () => {
   await using world = await KeeperWorld.make();
   const args = ["bench", "-y", "--rounds", "1", "-F", world.configFile, "test"];
