@@ -1,4 +1,3 @@
-import { CarpoolError } from "../base/errors.ts";
 import type { RunEndEvent } from "../base/run_event.ts";
 
 /** The exit statuses of `carpool`. */
@@ -21,25 +20,4 @@ export const exitStatus = {
 /** The exit status of a run over hosts. */
 export function exitStatusOf(run: Pick<RunEndEvent, "status">): number {
   return exitStatus[run.status];
-}
-
-/** The exit status for an error that ended a command. */
-export function exitStatusOfError(error: unknown): number {
-  if (error instanceof DOMException && error.name === "AbortError") return exitStatus.interrupted;
-  if (!(error instanceof CarpoolError)) return exitStatus.failed;
-  // A place for the journal that cannot be used is found before anything is contacted, as a bad file is.
-  if (error.code === "no-journal") return exitStatus.usage;
-  switch (error.name) {
-    case "UsageError":
-    case "TargetError":
-    case "JobFileError":
-    case "JobProblemsError":
-      return exitStatus.usage;
-    case "LinkError":
-    case "HostKeyError":
-    case "MasterError":
-      return exitStatus.unreachable;
-    default:
-      return exitStatus.failed;
-  }
 }

@@ -1,5 +1,4 @@
-import { exitStatus, exitStatusOfError } from "./exit_status.ts";
-import { CarpoolError, UsageError } from "../base/errors.ts";
+import { exitStatus } from "./exit_status.ts";
 import { write } from "./write.ts";
 
 /** A subcommand: takes the arguments behind its name, returns the exit status. */
@@ -121,34 +120,12 @@ export async function main(args: readonly string[]): Promise<number> {
       return exitStatus.ok;
     }
     const entry = Object.hasOwn(commands, first) ? commands[first] : undefined;
-    if (!entry) throw await unknownCommand(first);
+    if (!entry) throw (await import("./failure.ts")).unknownCommand(first, Object.keys(commands));
     const command = await entry.load();
     return await command(rest);
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return exitStatus.failed;
-    const { plainText } = await import("../report/plain_text.ts");
-    write(`carpool: ${plainText(messageOf(error))}\n`, "stderr");
-    return exitStatusOfError(error);
+    return (await import("./failure.ts")).tellFailure(error);
   }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof CarpoolError) return error.message;
-  if (error instanceof DOMException && error.name === "AbortError") return "Interrupted";
-  if (error instanceof Deno.errors.NotCapable) return `${error.message}; allow it, or run with --allow-all`;
-  // Anything else is a mistake of ours: where it happened is what a report needs.
-  return error instanceof Error ? error.stack ?? error.message : String(error);
-}
-
-async function unknownCommand(name: string): Promise<CarpoolError> {
-  const { nearestName } = await import("../base/nearest_name.ts");
-  const nearest = nearestName(name, Object.keys(commands));
-  return new UsageError({
-    what: "Cannot read the command line",
-    where: name,
-    why: "there is no such command",
-    fix: nearest ? `did you mean carpool ${nearest}?` : "see carpool --help",
-  });
 }
 
 function helpText(): string {
