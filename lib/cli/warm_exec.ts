@@ -6,6 +6,7 @@ import { Connection } from "../channel/connection.ts";
 import { Session, type SessionEnd } from "../channel/session.ts";
 import { openEagerLink } from "../link/eager_link.ts";
 import { inspectSocket } from "../master/places.ts";
+import { plainText } from "../report/plain_text.ts";
 import { exitStatus } from "./exit_status.ts";
 import { readRecord, type WarmQuestion, type WarmRecord } from "./warm_record.ts";
 import { write } from "./write.ts";
@@ -24,21 +25,24 @@ export interface WarmCommand {
   readonly question: WarmQuestion;
   readonly command: string;
   readonly stdin: boolean;
+  readonly verbose: boolean;
 }
 
 /** Reads the arguments behind `exec`; undefined where they hold anything but connection options, a host, a command. */
 export function readWarmCommand(args: readonly string[]): WarmCommand | undefined {
   const words: string[] = [];
   let stdin = true;
+  let verbose = false;
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
     if (arg === "-n") stdin = false;
+    else if (arg === "-v") verbose = true;
     else if (WITH_VALUE.test(arg) && at + 1 < args.length) words.push(arg, args[++at]);
     else if (PLAIN_HOST.test(arg) && args[at + 1] === "--") {
       const command = args.slice(at + 2).join(" ");
       if (command.trim() === "") return undefined;
       const question = { words: [...words, arg], cwd: Deno.cwd(), environment: Deno.env.toObject() };
-      return { question, command, stdin };
+      return { question, command, stdin, verbose };
     } else return undefined;
   }
   return undefined;
@@ -61,6 +65,7 @@ export async function warmExec(args: readonly string[]): Promise<number | undefi
     await connection?.close();
     return undefined; // nothing was started: the long way says what is wrong, or makes it right
   }
+  if (warm.verbose) say(`Riding the master of ${record.where}: ${record.controlPath}`);
   const { end, interrupted, unread } = await runIn(session, warm, record.env);
   if (end.outcome === "exited") return end.code ?? exitStatus.sshFailed;
   if (interrupted) return exitStatus.interrupted;
@@ -69,9 +74,12 @@ export async function warmExec(args: readonly string[]): Promise<number | undefi
   const said = end.outcome === "signalled"
     ? `The command did not end by itself: ${record.where}: ${why}`
     : why;
-  const { plainText } = await import("../report/plain_text.ts");
-  write(`carpool: ${plainText(said ?? "its end is not known")}\n`, "stderr");
+  say(`carpool: ${said ?? "its end is not known"}`);
   return exitStatus.sshFailed;
+}
+
+function say(text: string): void {
+  write(`${plainText(text)}\n`, "stderr");
 }
 
 async function runIn(

@@ -1,5 +1,6 @@
 import { type CarpoolError, MasterError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
+import type { ConnectionKind } from "../base/run_event.ts";
 import { Connection } from "../channel/connection.ts";
 import { keepAlive } from "../channel/keepalive.ts";
 import type { Link } from "../channel/link.ts";
@@ -55,7 +56,8 @@ export async function connect(destination: string, options: ConnectOptions = {})
   if (shared) {
     const rideOptions = { ...rideOptionsOf(target, options, prompter), openSsh };
     try {
-      const { link, kind } = await ride(target, { ...rideOptions, signal: options.signal });
+      const { link, kind, controlPath } = await ride(target, { ...rideOptions, signal: options.signal });
+      if (options.verbose) prompter.notice(`${RIDING[kind]} ${target.where}: ${controlPath}`);
       return new Host(new Connection(link), target, {
         ...lanes,
         maxSessions: options.maxSessions ?? MAX_SESSIONS_AT_MASTER,
@@ -81,6 +83,13 @@ export async function connect(destination: string, options: ConnectOptions = {})
   keepAlive(connection, { intervalMs: target.serverAliveIntervalMs, countMax: target.serverAliveCountMax });
   return new Host(connection, target, { ...lanes, maxSessions: options.maxSessions, spares: MOST_SPARES });
 }
+
+/** What is said of a shared connection to whoever wants more to be said. */
+const RIDING: Readonly<Record<ConnectionKind, string>> = {
+  "new": "Started the master of",
+  "carpool-master": "Riding the master of",
+  "openssh-master": "Riding ssh's master of",
+};
 
 function lanesFor(
   target: Target,

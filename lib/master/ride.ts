@@ -38,6 +38,8 @@ const SUSPECT_DEADLINE_MS = 1_000;
 export interface Ride {
   readonly link: Link;
   readonly kind: ConnectionKind;
+  /** Where it was boarded. */
+  readonly controlPath: string;
 }
 
 type OpenRequest = Extract<KeeperRequest, { type: "open" }>;
@@ -56,7 +58,8 @@ export async function ride(target: Target, options: RideOptions): Promise<Ride> 
     const { controlPath, started, info } = await openOrRide(target, paths, asking);
     try {
       const link = await openControlLink(controlPath, target.where);
-      return { link, kind: info.kind === "openssh" ? "openssh-master" : started ? "new" : "carpool-master" };
+      const kind = info.kind === "openssh" ? "openssh-master" : started ? "new" : "carpool-master";
+      return { link, kind, controlPath };
     } catch (error) {
       // It may have left between the two: once more, then the truth.
       if (attempt >= 3 || !(error instanceof MasterError) || error.code !== "gone") throw error;
@@ -141,9 +144,10 @@ async function boardLive(
     : await Promise.all(paths.map(async (path) => `r${await hashOf(path)}`));
   for (const place of await places(target.environment)) {
     for (const key of keys) {
-      const link = await board(place.masterSocket(key), target.where);
+      const controlPath = place.masterSocket(key);
+      const link = await board(controlPath, target.where);
       if (link === "wedged") return link;
-      if (link) return { link, kind: /^[ro]/.test(key) ? "openssh-master" : "carpool-master" };
+      if (link) return { link, kind: /^[ro]/.test(key) ? "openssh-master" : "carpool-master", controlPath };
     }
   }
   return undefined;

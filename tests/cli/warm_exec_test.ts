@@ -9,6 +9,7 @@ Deno.test("the short way of exec takes connection options, a host and a command,
   assertEquals(words("web1", "--", "uptime"), ["web1"]);
   assertEquals(words("-F", "x", "-p", "22", "u@web1", "--", "a", "b"), ["-F", "x", "-p", "22", "u@web1"]);
   assertEquals(readWarmCommand(["-n", "web1", "--", "a", "b"])?.command, "a b");
+  assertEquals(words("-v", "web1", "--", "a"), ["web1"]);
   for (
     const args of [
       [],
@@ -39,10 +40,13 @@ function records(world: KeeperWorld): string[] {
 Deno.test("exec on a warm master takes the short way, and the long one when anything has changed", async (t) => {
   await using world = await KeeperWorld.make();
   const { sshd, home } = world;
-  const exec = (command: string, stdin?: string) =>
-    world.run(["exec", "-F", world.configFile, "test", "--", command], { cwd: home.path, stdin });
+  const exec = (command: string, stdin?: string, ...more: string[]) =>
+    world.run(["exec", ...more, "-F", world.configFile, "test", "--", command], { cwd: home.path, stdin });
+  const socket = () => world.sockets().find((name) => name.startsWith("m"));
   await t.step("the first command writes a record, readable by its owner alone", async () => {
-    assertEquals((await exec("echo one")).stdout, "one\n");
+    const first = await exec("echo one", "", "-v");
+    assertEquals(first.stdout, "one\n");
+    assertMatch(first.stderr, new RegExp(`^Started the master of \\S+:\\d+: .*${socket()}\n$`));
     assertEquals(records(world).length, 1);
     const { directory } = world.place;
     for (const { name } of Deno.readDirSync(directory)) {
@@ -96,6 +100,14 @@ Deno.test("exec on a warm master takes the short way, and the long one when anyt
     assertMatch((await exec("kill -9 $$")).stderr, /marked@record:1: SIGKILL ended it/);
     await Deno.writeTextFile(join(directory, name), text);
   });
+  await t.step(
+    "it says which master it rides where more is to be said, and so does the long way",
+    async () => {
+      const line = new RegExp(`^Riding the master of \\S+:\\d+: .*${socket()}\n$`);
+      assertMatch((await exec("true", "", "-v")).stderr, line);
+      assertMatch((await exec("true", "", "-v", "--cwd", "/")).stderr, line);
+    },
+  );
   await t.step("a changed ssh_config counts at once", async () => {
     const config = await Deno.readTextFile(world.configFile);
     await Deno.writeTextFile(world.configFile, config.replace(/^Host .*$/m, "$&\n  Port 1"));
