@@ -7,6 +7,7 @@ import { Reader } from "../wire/reader.ts";
 import { type Attempt, AuthContext } from "./auth_context.ts";
 import { authFailure } from "./auth_failure.ts";
 import { KeyOffers } from "./ssh2_key_offers.ts";
+import { signAtOnce } from "./ssh2_sign_at_once.ts";
 import { AuthQuestions } from "./auth_questions.ts";
 
 /** How a target logs in, for ssh2's Client. */
@@ -99,6 +100,7 @@ class Authenticator implements Authentication {
     this.#client = client;
     client.once("close", () => this.#ended.abort());
     const protocol = client._protocol;
+    signAtOnce(protocol, () => this.#keys.open, this.#later);
     const onPayload = protocol._onPayload;
     protocol._onPayload = (payload: Uint8Array) => {
       if (payload[0] === USERAUTH_FAILURE) this.#hear(payload);

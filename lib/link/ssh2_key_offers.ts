@@ -21,6 +21,8 @@ export class KeyOffers {
   /** Started at once: agent and files are read while keys are exchanged. */
   readonly #offers: Promise<Offers>;
   #next = 0;
+  /** The key that was offered last, where it lies open in a file: it can be signed with at once. */
+  open: PrivateKey | undefined;
 
   constructor(context: AuthContext) {
     this.#context = context;
@@ -37,6 +39,7 @@ export class KeyOffers {
   async next(): Promise<Attempt> {
     const offers = await this.#offers;
     while (this.#next < offers.identities.length) {
+      this.open = undefined;
       const attempt = await this.#offer(offers, offers.identities[this.#next++]);
       if (attempt) return attempt;
     }
@@ -68,7 +71,10 @@ export class KeyOffers {
       this.#context.skip(path, file.why, true);
       return false;
     }
-    if (file.state === "open") return this.#offerFile(ssh2, path, file.key, () => Promise.resolve(file.key));
+    if (file.state === "open") {
+      this.open = file.key;
+      return this.#offerFile(ssh2, path, file.key, () => Promise.resolve(file.key));
+    }
     if (!this.#context.canAsk) {
       this.#context.skip(path, "it is encrypted and there is nobody to ask");
       return false;

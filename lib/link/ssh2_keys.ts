@@ -1,5 +1,6 @@
 // deno-lint-ignore-file no-explicit-any -- the boundary to ssh2
 import { Buffer } from "node:buffer";
+import { FileMemory } from "../target/file_memory.ts";
 import { isEncrypted, readSmall } from "../target/identity_file.ts";
 import { ownUid } from "../target/local_account.ts";
 import { keyTypeOf } from "../target/public_key.ts";
@@ -32,8 +33,21 @@ export type KeyFile =
   | { readonly state: "missing" }
   | { readonly state: "unusable"; readonly why: string };
 
-/** Reads a private key file. One that others may read is not used, as ssh does not. */
-export async function readKeyFile(ssh2: any, path: string): Promise<KeyFile> {
+/** Private keys that are open to their owner: not kept for longer than logins follow one another. */
+const KEPT_MS = 3_000;
+
+let keyFiles: FileMemory<KeyFile> | undefined;
+
+/**
+ * Reads a private key file; many logins in a row read it once. One that others may read is not used, as ssh does not.
+ */
+export function readKeyFile(ssh2: any, path: string): Promise<KeyFile> {
+  const options = { keepMs: KEPT_MS, absent: { made: { state: "missing" } as const } };
+  keyFiles ??= new FileMemory<KeyFile>((path) => readKeyFileNow(ssh2, path), options);
+  return keyFiles.get(path);
+}
+
+async function readKeyFileNow(ssh2: any, path: string): Promise<KeyFile> {
   const info = await Deno.stat(path).catch(() => undefined);
   if (info === undefined) return { state: "missing" };
   const text = await readSmall(path);

@@ -1,3 +1,4 @@
+import { nextTick } from "node:process";
 import { setImmediate } from "node:timers";
 import { LinkError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
@@ -53,6 +54,7 @@ export async function openSsh2Link(
   const { ssh2 } = await explainMissingPackage(() => import("../deps/ssh2.ts"));
   const { prompter, signal } = options;
   const client: Ssh2Client = new ssh2.Client();
+  gatherWrites(carrier);
   const handshake = new Handshake(target, client);
   let verifiedKey: Uint8Array | undefined;
   try {
@@ -105,6 +107,26 @@ export async function openSsh2Link(
     carrier.destroy();
     throw signal?.aborted ? signal.reason : error;
   }
+}
+
+/**
+ * What is written in one turn leaves in one piece. ssh2 writes each packet in three, without Nagle's algorithm each would
+ * be a system call, a segment on the wire and a turn of the server's; and packets come in twos and threes.
+ */
+function gatherWrites(carrier: Carrier): void {
+  const write = carrier.write;
+  let gathering = false;
+  carrier.write = function (this: Carrier, ...args: unknown[]) {
+    if (!gathering) {
+      gathering = true;
+      carrier.cork();
+      nextTick(() => {
+        gathering = false;
+        carrier.uncork();
+      });
+    }
+    return Reflect.apply(write, this, args);
+  } as typeof carrier.write;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -22,6 +22,8 @@ export interface Ssh2Protocol {
   rekey(): void;
   /** Asks for a service (RFC 4253 §10). */
   service(name: string): void;
+  /** Offers a public key, with a signature where there is somebody to sign (RFC 4252 §7). */
+  authPK(...args: unknown[]): void;
 }
 
 /** Of `lib/client.js`. */
@@ -42,6 +44,7 @@ export function assertShapes(client: Ssh2Client, where: string): Ssh2Protocol {
     ["_protocol._onPayload", protocol?._onPayload],
     ["_protocol.rekey", protocol?.rekey],
     ["_protocol.service", protocol?.service],
+    ["_protocol.authPK", protocol?.authPK],
     ["_protocol._packetRW.write.alloc", protocol?._packetRW?.write?.alloc],
     ["_protocol._packetRW.write.finalize", protocol?._packetRW?.write?.finalize],
     ["_protocol._cipher.encrypt", protocol?._cipher?.encrypt],

@@ -78,9 +78,13 @@ function shown(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** The name of the identity: 16 hexadecimal digits, short enough for any socket path. */
+const keys = new WeakMap<Target, Promise<string>>();
+
+/** The name of the identity: 16 hexadecimal digits, short enough for any socket path. Made once for a target. */
 export function identityKey(target: Target): Promise<string> {
-  return hashOf(JSON.stringify(identityOf(target)));
+  let key = keys.get(target);
+  if (key === undefined) keys.set(target, key = hashOf(JSON.stringify(identityOf(target))));
+  return key;
 }
 
 /** The first 16 hexadecimal digits of the SHA-256 of a text. */

@@ -18,7 +18,7 @@ export async function addKnownHost(
   const plain = target.hostKeyAlias ?? target.host;
   // What could be read as a pattern, a marker or a hash must not be written.
   if (/[@?*#[\]|'"\\\s,!]/.test(plain)) return { why: "its name cannot be written there" };
-  const names = target.hashKnownHosts ? await hashedName(name) : name;
+  const names = target.hashKnownHosts ? hashedName(name) : name;
   try {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
     // One write of one whole line in append mode: two processes at once do not mix their lines.

@@ -37,15 +37,24 @@ export async function buildTarget(from: Ingredients): Promise<Target> {
     jumpHost: hops.length === 0 ? "" : hostOfHop(hops.at(-1)!),
   };
   const user = userOf(from, await connectionTokens(account, { ...names, user: undefined }));
-  const tokens = await connectionTokens(account, { ...names, user });
+  const hashed = [...settings].some(([, { values }]) => values.some((value) => value.includes("%C")));
+  const tokens = await connectionTokens(account, { ...names, user }, { hashed });
   const expander = new Expander(account, environment, tokens);
   const where = `${user}@${host.includes(":") ? `[${host}]` : host}:${port}`;
 
   const identityFiles = await identityFilesOf(settings, expander);
   const certificateFiles = await Promise.all(settings.all("CertificateFile").map((it) => expander.path(it)));
   const controlPath = await controlPathOf(settings, expander);
-  const hashedJump = await connectionTokens(account, { ...names, user }, { hashJump: true });
-  const otherPath = await controlPathOf(settings, new Expander(account, environment, hashedJump));
+  const otherPath = hashed && names.jumpHost !== ""
+    ? await controlPathOf(
+      settings,
+      new Expander(
+        account,
+        environment,
+        await connectionTokens(account, { ...names, user }, { hashJump: true }),
+      ),
+    )
+    : controlPath;
   const authentication = authenticationOf(settings);
   const revokedHostKeysFiles = await filesOf(settings, "RevokedHostKeys", [], expander);
   const needsOpenSsh = [

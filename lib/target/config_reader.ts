@@ -1,6 +1,7 @@
 import { TargetError } from "../base/errors.ts";
 import { nearestName } from "../base/nearest_name.ts";
-import { expandGlob, readConfigFile } from "./config_file.ts";
+import { type ConfigBlock, ConfigFiles } from "./config_blocks.ts";
+import { expandGlob } from "./config_file.ts";
 import { readConfigLine } from "./config_line.ts";
 import { type MatchCircumstances, matches } from "./config_match.ts";
 import type { Directive } from "./config_values.ts";
@@ -54,16 +55,19 @@ export class ConfigReader {
       );
     }
     this.#context.settings.sources.add(path);
-    const text = await readConfigFile(path, at);
-    if (text === undefined) return false;
+    const blocks = await configFiles.get(path, at);
+    if (blocks === undefined) return false;
+    for (const block of blocks) await this.#readBlock(block, at);
+    return true;
+  }
+
+  async #readBlock(block: ConfigBlock, at: FileKind & { depth: number; inert: boolean }): Promise<void> {
     let active = !at.inert;
-    let lineNumber = 0;
-    for (const line of text.split("\n")) {
-      lineNumber++;
-      const where = `${path}:${lineNumber}`;
-      const directive = readDirective(line, where);
-      if (directive === undefined) continue;
-      switch (directive.keyword.toLowerCase()) {
+    let sound = true;
+    for (const entry of block.entries) {
+      const { where, name } = entry;
+      const directive = entry.directive();
+      switch (name) {
         case "host":
           active = !at.inert && this.#hostMatches(directive);
           break;
@@ -72,13 +76,16 @@ export class ConfigReader {
           active = !at.inert && await matches(directive, where, this.#context.circumstances);
           break;
         case "include":
+          sound = false;
           await this.#include(directive, { ...at, inert: !active });
           break;
         default:
+          if (!keywords.has(name)) sound = false;
           applyDirective(directive, { where, fromUser: at.fromUser, active }, this.#context.settings);
       }
+      if (block.sound && !active) return;
     }
-    return true;
+    block.sound = sound;
   }
 
   #hostMatches({ args, fail }: Directive): boolean {
@@ -135,6 +142,9 @@ export function readDirective(line: string, where: string): Directive | undefine
   // Commands are taken as they stand: their quotes are the shell's.
   return { keyword: read.written, args: read.args ?? fail("a quote is not closed"), rest: read.rest, fail };
 }
+
+/** What the files hold, for all hosts of this process. */
+export const configFiles = new ConfigFiles(readDirective);
 
 /** Checks a keyword and its arguments and, where its block counts, takes them in. */
 export function applyDirective(

@@ -17,11 +17,14 @@ export interface ConnectionNames {
   readonly jumpHost: string;
 }
 
-/** The values of the tokens. `hashJump` puts `%j` into `%C`, as OpenSSH does since it has `%j`. */
+/**
+ * The values of the tokens. `hashJump` puts `%j` into `%C`, as OpenSSH does since it has `%j`; `hashed: false` says that
+ * nobody will ask for `%C`, which takes a turn of a thread to find out.
+ */
 export async function connectionTokens(
   account: LocalAccount,
   names: ConnectionNames,
-  options: { readonly hashJump?: boolean } = {},
+  options: { readonly hashJump?: boolean; readonly hashed?: boolean } = {},
 ): Promise<TokenValues> {
   const { host, originalHost, port, user, keyAlias, jumpHost } = names;
   const tokens: Record<string, string | (() => string)> = {
@@ -37,7 +40,8 @@ export async function connectionTokens(
     u: () => account.userName,
   };
   if (user === undefined) return tokens;
-  return { ...tokens, r: user, C: await connectionHash(account, { ...names, user }, options) };
+  const hash = options.hashed === false ? "" : await connectionHash(account, { ...names, user }, options);
+  return { ...tokens, r: user, C: hash };
 }
 
 /** `%C`: the SHA-1 of `%l%h%p%r`, followed by `%j` where asked for, in hex. */

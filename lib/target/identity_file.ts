@@ -1,5 +1,6 @@
 import { CarpoolError } from "../base/errors.ts";
 import { Reader } from "../wire/reader.ts";
+import { FileMemory } from "./file_memory.ts";
 import { keyTypeOf, readPublicKeyLine } from "./public_key.ts";
 
 export interface PublicKey {
@@ -16,11 +17,21 @@ const MAX_BYTES = 1024 ** 2;
  * where neither tells.
  */
 export async function publicKeyOf(path: string): Promise<PublicKey | undefined> {
+  return await publicKeys.get(path) ?? await publicLines.get(`${path}.pub`);
+}
+
+/** Public halves alone: nothing secret is remembered. */
+const publicKeys = new FileMemory<PublicKey | undefined>(async (path) => {
   const text = await readSmall(path);
-  const inside = text === undefined ? undefined : publicKeyInside(text) ?? readPublicKeyLine(text);
-  if (inside) return { type: inside.type, blob: inside.blob };
-  const beside = await readSmall(`${path}.pub`);
-  const read = beside === undefined ? undefined : readPublicKeyLine(beside);
+  return text === undefined ? undefined : publicKeyInside(text) ?? publicKeyOnLine(text);
+}, { absent: { made: undefined } });
+const publicLines = new FileMemory<PublicKey | undefined>(async (path) => {
+  const text = await readSmall(path);
+  return text === undefined ? undefined : publicKeyOnLine(text);
+}, { absent: { made: undefined } });
+
+function publicKeyOnLine(text: string): PublicKey | undefined {
+  const read = readPublicKeyLine(text);
   return read && { type: read.type, blob: read.blob };
 }
 

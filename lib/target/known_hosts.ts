@@ -1,6 +1,6 @@
 import { HostKeyError } from "../base/errors.ts";
 import { addKnownHost } from "./add_known_host.ts";
-import { isAbout, type KnownHost, readKnownHosts } from "./known_hosts_file.ts";
+import { type KnownHost, knownHostsFile } from "./known_hosts_file.ts";
 import type { Prompter } from "./prompter.ts";
 import { fingerprint, keyTypeName, keyTypeOf, rsaBits, sameBytes } from "./public_key.ts";
 import { isRevoked } from "./revoked_keys.ts";
@@ -22,7 +22,6 @@ interface Known {
  */
 export async function checkHostKey(target: Target, key: Uint8Array, prompter: Prompter): Promise<void> {
   const type = keyTypeOf(key);
-  const print = await fingerprint(key);
   if (type === undefined) {
     throw failure(
       target,
@@ -33,11 +32,12 @@ export async function checkHostKey(target: Target, key: Uint8Array, prompter: Pr
     );
   }
   if (target.noHostAuthenticationForLocalhost && isLocal(target)) return;
-  const name = keyTypeName(type);
-  const shown = `its ${name} key ${print}`;
   const known = await lookUp(target);
-
   const all = [...known.entries, ...known.entriesWithoutPort];
+  if (isPlainlyKnown(target, key, known.entries, all)) return;
+
+  const print = await fingerprint(key);
+  const shown = `its ${keyTypeName(type)} key ${print}`;
   const revoked = all.find((entry) => entry.marker === "revoked" && sameBytes(entry.blob, key))?.where ??
     await isRevoked(key, print, target);
   if (revoked !== undefined) {
@@ -68,6 +68,19 @@ export async function checkHostKey(target: Target, key: Uint8Array, prompter: Pr
     throw failure(target, "unsupported", "Cannot check the host key", why, fix);
   }
   await meet(target, { key, type, print, shown }, prompter);
+}
+
+/** Whether all is well and nothing is left to be asked of lists or people: as with every host on every other day. */
+function isPlainlyKnown(
+  target: Target,
+  key: Uint8Array,
+  entries: readonly KnownHost[],
+  all: readonly KnownHost[],
+): boolean {
+  if (target.revokedHostKeysFiles.length > 0) return false;
+  if (all.some(({ marker, blob }) => marker === "revoked" && sameBytes(blob, key))) return false;
+  if ((rsaBits(key) ?? Infinity) < target.requiredRsaBits) return false;
+  return entries.some(({ marker, blob }) => marker === "none" && sameBytes(blob, key));
 }
 
 interface Shown {
@@ -145,17 +158,13 @@ async function lookUp(target: Target): Promise<Known> {
     : undefined;
   const [entries, entriesWithoutPort]: [KnownHost[], KnownHost[]] = [[], []];
   for (const path of [...target.userKnownHostsFiles, ...target.globalKnownHostsFiles]) {
-    for (const entry of readKnownHosts(await readFile(path), path)) {
-      if (await isAbout(entry, name)) entries.push(entry);
-      else if (bare !== undefined && await isAbout(entry, bare)) entriesWithoutPort.push(entry);
-    }
+    const file = await knownHostsFile(path);
+    const own = file.about(name);
+    entries.push(...own);
+    if (bare === undefined) continue;
+    entriesWithoutPort.push(...file.about(bare).filter((entry) => !own.includes(entry)));
   }
   return { entries, entriesWithoutPort };
-}
-
-/** A file that is missing or unreadable knows nobody: the key then is unknown, never accepted. */
-async function readFile(path: string): Promise<string> {
-  return await Deno.readTextFile(path).catch(() => "");
 }
 
 function isLocal({ host, jumps, proxyCommand, hostKeyAlias }: Target): boolean {

@@ -1,3 +1,5 @@
+import { createHmac } from "node:crypto";
+import { FileMemory } from "./file_memory.ts";
 import { matchHostList } from "./pattern.ts";
 import { decodeKey, keyTypeOf } from "./public_key.ts";
 
@@ -35,26 +37,70 @@ function readLine(line: string): Omit<KnownHost, "where"> | undefined {
   return { marker: mark, names, type, blob };
 }
 
+/** The lines of a known_hosts file, to be asked about many hosts. */
+export class KnownHostsFile {
+  /** Lines that name hosts in so many words, by each of the names in lower case. */
+  readonly #named = new Map<string, number[]>();
+  /** Lines with patterns and hashed names: each has to be looked at for each host. */
+  readonly #others: number[] = [];
+  readonly #lines: readonly KnownHost[];
+
+  constructor(lines: Iterable<KnownHost>) {
+    this.#lines = [...lines];
+    for (const [index, { names }] of this.#lines.entries()) {
+      if (names.startsWith("|") || /[*?!]/.test(names)) {
+        this.#others.push(index);
+        continue;
+      }
+      for (const name of names.toLowerCase().split(",")) {
+        const found = this.#named.get(name);
+        if (found === undefined) this.#named.set(name, [index]);
+        else found.push(index);
+      }
+    }
+  }
+
+  /** The lines about a host (`name`, `[name]:port`, or an alias, in lower case), in their order. */
+  about(name: string): KnownHost[] {
+    const found = [
+      ...new Set(this.#named.get(name)),
+      ...this.#others.filter((index) => isAbout(this.#lines[index], name)),
+    ];
+    return found.sort((a, b) => a - b).map((index) => this.#lines[index]);
+  }
+}
+
+const files = new FileMemory<KnownHostsFile>(
+  // A file that is unreadable knows nobody, as one that is missing: the key then is unknown, never accepted.
+  async (path) => new KnownHostsFile(readKnownHosts(await Deno.readTextFile(path).catch(() => ""), path)),
+  { absent: { made: new KnownHostsFile([]) } },
+);
+
+/** A known_hosts file as it is now; taken apart once, however many hosts ask. */
+export function knownHostsFile(path: string): Promise<KnownHostsFile> {
+  return files.get(path);
+}
+
 /** Whether a line is about the host: `name`, `[name]:port`, or an alias, in lower case. */
-export async function isAbout(entry: KnownHost, name: string): Promise<boolean> {
+export function isAbout(entry: KnownHost, name: string): boolean {
   if (!entry.names.startsWith("|")) return matchHostList(name, entry.names) === "yes";
   const [, version, salt, hash, ...more] = entry.names.split("|");
   if (version !== "1" || more.length > 0) return false;
   try {
-    const expected = await hashWithSalt(name, Uint8Array.fromBase64(salt));
-    return expected.toBase64() === hash;
+    const bytes = Uint8Array.fromBase64(salt);
+    return bytes.length > 0 && hashWithSalt(name, bytes) === hash;
   } catch {
-    return false; // not base64, or an empty salt
+    return false; // not base64
   }
 }
 
 /** A name in hashed form: `|1|salt|HMAC-SHA1`. */
-export async function hashedName(name: string): Promise<string> {
+export function hashedName(name: string): string {
   const salt = crypto.getRandomValues(new Uint8Array(20));
-  return `|1|${salt.toBase64()}|${(await hashWithSalt(name, salt)).toBase64()}`;
+  return `|1|${salt.toBase64()}|${hashWithSalt(name, salt)}`;
 }
 
-async function hashWithSalt(name: string, salt: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const key = await crypto.subtle.importKey("raw", salt, { name: "HMAC", hash: "SHA-1" }, false, ["sign"]);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(name)));
+/** In this thread: a file of a thousand hashed lines would take a thousand turns of another, for each host. */
+function hashWithSalt(name: string, salt: Uint8Array): string {
+  return createHmac("sha1", salt).update(name).digest("base64");
 }

@@ -1,4 +1,5 @@
 import { TargetError } from "../base/errors.ts";
+import { FileMemory } from "./file_memory.ts";
 
 /**
  * Who and where we are: what `%d %i %L %l %u` and `~` stand for.
@@ -57,8 +58,14 @@ interface PasswdEntry {
   readonly home: string;
 }
 
-async function passwdEntries(): Promise<PasswdEntry[]> {
-  const text = await Deno.readTextFile("/etc/passwd").catch(() => "");
+const passwd = new FileMemory(readPasswd);
+
+function passwdEntries(): Promise<readonly PasswdEntry[]> {
+  return passwd.get("/etc/passwd");
+}
+
+async function readPasswd(path: string): Promise<readonly PasswdEntry[]> {
+  const text = await Deno.readTextFile(path).catch(() => "");
   return text.split("\n").map((line) => line.split(":")).filter((fields) => fields.length >= 6)
     .map(([name, , uid, , , home]) => ({ name, uid: Number(uid), home }));
 }

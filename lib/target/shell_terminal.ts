@@ -25,9 +25,16 @@ const ENVIRONMENT = {
   env: { PATH: "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin" },
 } as const;
 
+/** A process keeps its terminal, or has none: asked once, for each host of a run would cost a shell. */
+let known: boolean | undefined;
+
 /** Whether there is such a terminal, and a shell that may be run. */
 export function hasControllingTerminal(): boolean {
   if (!mayRunShell()) return false;
+  return known ??= shellFindsTerminal();
+}
+
+function shellFindsTerminal(): boolean {
   try {
     // A subshell: a redirection that fails ends the shell.
     const { success } = new Deno.Command(SHELL, {

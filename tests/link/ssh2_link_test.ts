@@ -1,6 +1,8 @@
 /** The contract of links, over a connection of our own to a real sshd. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { dialTcp } from "../../lib/link/dial.ts";
 import { openLink } from "../../lib/link/open_link.ts";
+import { openSsh2Link } from "../../lib/link/ssh2_link.ts";
 import { noPrompter } from "../../lib/target/prompter.ts";
 import { resolveTarget } from "../../lib/target/resolve.ts";
 import * as m from "../../lib/wire/messages.ts";
@@ -63,4 +65,37 @@ Deno.test("ssh2 link carries large amounts both ways, in order", async () => {
     received += data.length;
   }
   assertEquals([sent, received], [total, total]);
+});
+
+Deno.test("ssh2 link sends what was sent in one turn in one piece, and a login in few", async () => {
+  const sshd = await startSshd();
+  try {
+    const target = await resolveTarget("test", { configFile: sshd.configFile });
+    const carrier = await dialTcp(target);
+    let pieces = 0;
+    for (const name of ["_write", "_writev"] as const) {
+      const original = carrier[name]!;
+      Reflect.set(carrier, name, (...args: unknown[]) => {
+        pieces++;
+        return Reflect.apply(original as (...args: unknown[]) => void, carrier, args);
+      });
+    }
+    await using link = await openSsh2Link(target, carrier, { prompter: noPrompter });
+    // Version and key exchange, our half of it, new keys and service, the signature.
+    assert(pieces <= 6, `${pieces} pieces`);
+    const arrivals = new Arrivals(link);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const before = pieces;
+    for (let sender = 0; sender < 3; sender++) {
+      link.send(m.encodeChannelOpen({ type: "session", sender, window: 0, maxPacket: 32768 }));
+    }
+    const opened = async () =>
+      (await arrivals.upTo(arrivals.payloads.length + 1)).filter(([type]) =>
+        type === m.MSG.CHANNEL_OPEN_CONFIRMATION
+      ).length;
+    while (await opened() < 3);
+    assertEquals(pieces - before, 1);
+  } finally {
+    await sshd.stop();
+  }
 });
