@@ -219,27 +219,6 @@ Deno.test("a stream that is cut leaves nothing under its names, and nothing besi
   assertEquals(names.filter((name) => !name.startsWith(".carpool-")), []);
 });
 
-Deno.test("what a dead copy left is swept by a later one, what a live one has is not", async () => {
-  await using world = await StreamWorld.start();
-  await using dir = await tempDir();
-  await Deno.writeTextFile(`${dir.path}/f`, "f");
-  const [dead, live] = ["0123abcd-0123", "4567abcd-4567"].map((id) => `.carpool-${id.slice(0, 12)}`);
-  const gone = [dead, `.g${dead}`, ".g.carpool-0123456789ab", ".g.carpool-part-0123456789ab"];
-  // Names that somebody else gave, however like ours they look.
-  const others = [".carpool-cache", ".env.carpool-prod", ".g.carpool-part-of-it", ".keep"];
-  await world.host.exec(
-    `mkdir ${dead} ${live}; echo x > ${dead}/f; touch ${[...gone.slice(1), ...others].join(" ")}; ` +
-      `touch -d '3 days ago' ${[...gone, ...others].join(" ")}`,
-  );
-  await world.host.copy(`${dir.path}/f`, "f");
-  // It is swept behind the copy's back: the command waits for that.
-  await world.host.exec(`while ${gone.map((name) => `[ -e ${name} ]`).join(" || ")}; do :; done`, {
-    timeoutMs: 20_000,
-  });
-  const { stdout } = await world.host.exec("LC_ALL=C ls -A | grep -e carpool -e keep");
-  assertEquals(stdout.trim().split("\n"), [live, ...others].sort());
-});
-
 Deno.test("a host that refuses says why, as without a stream", async () => {
   await using world = await StreamWorld.start();
   await using dir = await tempDir();
