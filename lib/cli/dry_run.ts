@@ -2,6 +2,7 @@ import { formatDuration } from "../base/format_duration.ts";
 import { green, red, yellow } from "../deps/std_colors.ts";
 import { batchesOf, stepsOf } from "../job/batches.ts";
 import type { StepDiff } from "../job/diff.ts";
+import type { HostShare } from "../job/job.ts";
 import { forecast, type ForecastOptions, type HostForecast, type StepForecast } from "../job/dry_run.ts";
 import type { Plan, PlannedAction, PlannedHost, PlannedStep } from "../job/planned.ts";
 import { Redactor } from "../job/redactor.ts";
@@ -93,12 +94,16 @@ function heading(plan: Plan): string {
     `${Math.min(parallel, size)} at once`,
     ...(batch === undefined ? [] : [`${plural(batches.length, "batch", "batches")} of ${size}${share}`]),
     ...(order === "linear" ? ["step by step together"] : []),
-    ...(maxFailures === undefined ? [] : [`stops beyond ${maxFailures} failed`]),
-    ...(maxUnreachable === undefined ? [] : [`stops beyond ${maxUnreachable} unreachable`]),
+    ...(maxFailures === undefined ? [] : [stopsBeyond(maxFailures, "failed")]),
+    ...(maxUnreachable === undefined ? [] : [stopsBeyond(maxUnreachable, "unreachable")]),
   ].join(", ");
   const file = plan.file === undefined ? "" : ` (${plan.file})`;
   const count = `${plural(plan.hosts.length, "host")}, ${plural(stepsOf(plan).length, "step")}`;
   return `${plan.job}${file}: ${count}; ${limits}\n\n`;
+}
+
+function stopsBeyond(share: HostShare, what: "failed" | "unreachable"): string {
+  return parseFloat(String(share)) === 0 ? `stops at the first ${what}` : `stops beyond ${share} ${what}`;
 }
 
 function asText(told: readonly HostForecast[], byHost: ReadonlyMap<string, PlannedHost>): string {
@@ -136,6 +141,12 @@ function describeStep(
     ...(foretold?.would === "run" && foretold.why !== undefined ? [`runs: ${foretold.why}`] : []),
     ...(foretold?.notAsked === undefined ? [] : [`not asked: ${foretold.notAsked}`]),
     ...(foretold?.diff ? diffLines(foretold.diff) : []),
+    ...(step.secret ? [] : step.onFailure ?? []).flatMap((then) => {
+      const what = then.secret ? `${then.kind} (secret)` : doing(then);
+      return `if it fails: ${[...(then.name === undefined ? [] : [`${then.name}:`]), what].join(" ")}`.split(
+        "\n",
+      );
+    }),
   ];
   const pad = " ".repeat(step.step.length + 1);
   return [`${indent}${step.step} ${first}`, ...more.map((one) => `${indent}${pad}${one}`)].join("\n");

@@ -130,7 +130,12 @@ export class JournalledRun implements AsyncDisposable {
   tellHowToGoOn(event: RunEvent): void {
     if (event.type !== "run-end" || event.status === "ok" || this.#journal === undefined) return;
     using _turn = takeTerminal();
-    write(`carpool: to go on: carpool run --resume=${this.#journal.id}\n`, "stderr");
+    // The journal keeps their names only: without them the command would not be taken.
+    const vars = (this.#resumed?.state.run.vars ?? this.#setup.vars).map((name) => ` --var ${name}=…`);
+    write(
+      plainText(`carpool: to go on: carpool run --resume=${this.#journal.id}${vars.join("")}\n`),
+      "stderr",
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,14 +4,12 @@ import { systemWhy } from "../base/system_why.ts";
 import { basename, isAbsolute, join, resolve } from "../deps/node_path.ts";
 import type { HostEntry } from "./inventory.ts";
 import type { Job } from "./job.ts";
+import { type Filled, plannedBase, withHost, withJobEnv } from "./plan_base.ts";
 import type { FilledStep } from "./plan_texts.ts";
-import type { PlannedAction, PlannedStep, PlannedStepBase } from "./planned.ts";
+import type { PlannedAction, PlannedStep } from "./planned.ts";
 import type { ActionStep, Step } from "./step.ts";
 import type { Scope } from "./step_definition.ts";
 import { needsFilling } from "./step_texts.ts";
-
-/** A step that is filled in, or that never had anything to fill in. */
-type Filled = Pick<FilledStep, "step"> & Partial<FilledStep>;
 
 /** What planning the steps of a job needs. */
 export interface StepPlanning {
@@ -76,16 +74,18 @@ export class StepPlanner {
         onFailure.push(await this.#action(child, `${id}.onFailure.${i + 1}`, entry, hostScope));
       }
     }
-    const base = baseOf(id, filled, hostScope, onFailure);
+    const base = plannedBase(id, filled, { entry, hostScope, onFailure });
     const { step: with_ } = filled;
+    const { cwd } = base;
+    const named = (path: string) => withHost(path, entry);
     this.#refuseLateLocalPaths(step, filled);
     const local = (path: string) => this.#localPath(path, entry.host);
-    const remote = (path: string) => below(with_.cwd, path.replaceAll("{host}", entry.host));
+    const remote = (path: string) => below(cwd, named(path));
     switch (with_.kind) {
       case "exec": {
-        const { command, cwd, creates, env } = with_;
+        const { command, env } = with_;
         const call = typeof command === "function" ? { commandCall: command, late: true as const } : {};
-        return { kind: "exec", ...base, command: String(command), cwd, creates, env, ...call };
+        return { kind: "exec", ...base, command: String(command), cwd, creates: base.creates, env, ...call };
       }
       case "script": {
         const path = local(with_.path);
@@ -94,13 +94,13 @@ export class StepPlanner {
         return { kind: "script", ...base, path: with_.path, content, interpreter, args: with_.args };
       }
       case "copy": {
-        const { creates, mode, owner, exclude } = with_;
+        const { mode, owner, exclude } = with_;
         return {
           kind: "copy",
           ...base,
           from: local(with_.from),
           to: remote(with_.to),
-          creates,
+          creates: base.creates,
           ...(mode === undefined ? {} : { mode }),
           ...(owner === undefined ? {} : { owner }),
           ...(exclude === undefined ? {} : { exclude }),
@@ -129,7 +129,11 @@ export class StepPlanner {
         return { kind: "fetch", ...base, from: remote(with_.from), to: local(with_.to) };
       case "wait": {
         const { port, file, command, intervalMs } = with_;
-        const what = port !== undefined ? { port } : file !== undefined ? { file } : { command: command! };
+        const what = port !== undefined
+          ? { port }
+          : file !== undefined
+          ? { file: named(file) }
+          : { command: command! };
         return { kind: "wait", ...base, ...what, intervalMs };
       }
       case "reconnect":
@@ -229,70 +233,6 @@ export function interpreterOf(content: string): string {
 /** A remote path, relative to the step's directory. */
 function below(cwd: string | undefined, path: string): string {
   return cwd === undefined || /^[\/~]/.test(path) ? path : join(cwd, path);
-}
-
-/** The job's variables where a step runs commands of its own; `exec` always has some. */
-function withJobEnv(step: ActionStep, env: Readonly<Record<string, string>>): ActionStep {
-  const runs = step.kind === "script" || step.kind === "wait" || step.unless !== undefined;
-  if (step.kind !== "exec" && (!runs || Object.keys(env).length === 0)) return step;
-  return { ...step, env: { ...env, ...step.env } };
-}
-
-function baseOf(
-  id: string,
-  { step, skip, when = [], whenCalls = [], late = [], scope }: Filled,
-  hostScope: Scope,
-  onFailure: readonly PlannedAction[],
-): PlannedStepBase {
-  const { name, timeoutMs, retries, delayMs, cwd, user, creates, unless, register, tags, env } = step;
-  const isLate = late.length > 0;
-  const title = name ?? (step.secret && step.kind !== "prompt" ? `${step.kind} (secret)` : titleOf(step));
-  const usesScope = isLate || when.length > 0 || whenCalls.length > 0;
-  return {
-    step: id,
-    name,
-    title,
-    timeoutMs,
-    retries,
-    ...(delayMs === undefined ? {} : { delayMs }),
-    ...(skip === undefined ? {} : { skip }),
-    ...(when.length === 0 ? {} : { when }),
-    ...(whenCalls.length === 0 ? {} : { whenCalls }),
-    ...(isLate ? { late: true } : {}),
-    ...(usesScope && scope !== undefined && scope !== hostScope ? { scope } : {}),
-    ...(env === undefined ? {} : { env }),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(user === undefined ? {} : { user }),
-    ...(creates === undefined ? {} : { creates }),
-    ...(unless === undefined ? {} : { unless }),
-    ...(register === undefined ? {} : { register }),
-    ...(step.ignoreErrors ? { ignoreErrors: true } : {}),
-    ...(onFailure.length === 0 ? {} : { onFailure }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(step.quiet ? { quiet: true } : {}),
-    ...(step.secret ? { secret: true } : {}),
-  };
-}
-
-/** What a step does, in a few words. */
-export function titleOf(step: ActionStep): string {
-  switch (step.kind) {
-    case "exec": {
-      const [first = "", ...more] = String(step.command).trim().split("\n");
-      return more.length > 0 ? `${first} …` : first;
-    }
-    case "script":
-      return ["script", step.path, ...step.args].join(" ");
-    case "wait":
-      return `wait for ${step.port !== undefined ? `port ${step.port}` : step.file ?? step.command}`;
-    case "reconnect":
-      return "reconnect";
-    case "prompt":
-    case "confirm":
-      return step.message;
-    default:
-      return `${step.kind} ${step.from} to ${step.to}`;
-  }
 }
 
 /** A host's name as one segment of a local path: `ssh://a/b` and `..` must not lead elsewhere. */

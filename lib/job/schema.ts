@@ -105,7 +105,9 @@ const timeout = duration.optional().describe("How long one attempt may take; wit
 const stepBase = {
   ...conditions,
   env: env.default({}).describe("Environment variables, added to those of the job."),
-  cwd: path.optional().describe("Remote directory to run in, and that relative remote paths start from."),
+  cwd: path.optional().describe(
+    "Remote directory to run in, and that relative remote paths start from; {host} is the host's name.",
+  ),
   user: user.optional().describe(
     "Become this account for the step, by sudo or su. A password is asked for once in a run, where one is needed.",
   ),
@@ -114,7 +116,9 @@ const stepBase = {
     "Further attempts when one failed.",
   ),
   delay: duration.optional().describe("Between two attempts; without it 1 s, doubling up to 10 s."),
-  creates: path.optional().describe("Skip the step when this remote path exists; relative to cwd."),
+  creates: path.optional().describe(
+    "Skip the step when this remote path exists; relative to cwd, {host} is the host's name.",
+  ),
   unless: noNul("a command line").optional().describe("Skip the step when this remote command succeeds."),
   register: register.optional(),
   ignoreErrors: flag.optional().describe("Go on with the next step when this one failed."),
@@ -188,7 +192,7 @@ export const stepSchemas = {
       ], { error: "a port from 1 to 65535, or host:port" }).optional().describe(
         "A TCP port that answers, as the host sees it: 8080, db1:5432.",
       ),
-      file: path.optional().describe("A remote path that exists."),
+      file: path.optional().describe("A remote path that exists; {host} is the host's name."),
       command: noNul("a command line").optional().describe("A remote command that succeeds."),
       interval: duration.default(1000).describe("Between two looks."),
     }, { error: "a map with port, file or command" }).refine(

@@ -37,7 +37,7 @@ export interface StepDefinitionBase extends StepDefinitionConditions {
   readonly retries?: number;
   /** Between two attempts; default: 1 s, doubling up to 10 s. */
   readonly delay?: Duration;
-  /** Skip the step when this remote path exists; relative to `cwd`. */
+  /** Skip the step when this remote path exists; relative to `cwd`, `{host}` is the host's name. */
   readonly creates?: string;
   /** Skip the step when this remote command succeeds. */
   readonly unless?: string;
@@ -109,7 +109,7 @@ export interface FetchStepDefinition extends StepDefinitionBase {
 export interface WaitDefinition {
   /** A TCP port that answers, seen from the host: `8080`, `"db1:5432"`. */
   readonly port?: number | string;
-  /** A remote path that exists. */
+  /** A remote path that exists; `{host}` is the host's name. */
   readonly file?: string;
   /** A remote command that succeeds. */
   readonly command?: string;

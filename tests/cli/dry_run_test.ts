@@ -189,6 +189,33 @@ steps:
   ]);
 });
 
+Deno.test("plan tells what follows a failure, and when the run stops", async () => {
+  await using made = await KeeperWorld.make();
+  await made.home.write(
+    "tasks/back.yaml",
+    `hosts: [test]
+strategy: { maxFailures: 0, maxUnreachable: 25% }
+vars: { password: { value: hunter2, secret: true } }
+steps:
+  - exec: switch
+    onFailure:
+      - name: roll back
+        exec: |
+          back one
+          back two
+      - exec: login {{ password }}
+        secret: true
+`,
+  );
+  const { code, stdout } = await made.run(["plan", "back", "-F", made.configFile], { cwd: made.home.path });
+  assertEquals(code, 0);
+  assertEquals(stdout.split("\n"), [
+    "back (tasks/back.yaml): 1 host, 1 step; 1 at once, stops at the first failed, stops beyond 25% unreachable",
+    ...["", "test", "  1 exec switch", "    if it fails: roll back: exec back one", "    back two"],
+    ...["    if it fails: exec (secret)", ""],
+  ]);
+});
+
 Deno.test("plan and dry run count hosts, steps and batches as the run does", async () => {
   await using made = await KeeperWorld.make({ hosts: ["127.0.0.1", "127.0.0.2", "127.0.0.3"] });
   await made.home.write(

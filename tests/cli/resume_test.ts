@@ -197,6 +197,24 @@ Deno.test("resume asks on a terminal whether steps that may have run are to run 
   assertEquals(marks(world).get("127.0.0.2"), { 1: 2, 2: 1 });
 });
 
+Deno.test("what a failed run says of going on is a command that is taken, but for the values of variables", async () => {
+  await using world = await KeeperWorld.make();
+  await world.home.write(
+    "tasks/v.yaml",
+    "hosts: [test]\nvars: { a: '', b: '' }\nsteps:\n  - exec: test {{ a }} = {{ b }}\n",
+  );
+  const options = { cwd: world.home.path };
+  const first = await world.run(
+    ["run", "v", "-F", world.configFile, "--var", "a=1", "--var", "b=2"],
+    options,
+  );
+  const [{ id }] = await journals(world);
+  const hint = `carpool: to go on: carpool run --resume=${id} --var a=… --var b=…\n`;
+  assertEquals([first.code, first.stderr], [1, hint]);
+  const again = await world.run(["run", `--resume=${id}`, "--var", "a=1", "--var", "b=3"], options);
+  assertEquals([again.code, again.stderr.endsWith(hint)], [1, true], again.stderr);
+});
+
 Deno.test("resume finds the task, its hosts and its options by itself, from another directory", async () => {
   await using world = await KeeperWorld.make({ hosts: ["127.0.0.2", "127.0.0.3"] });
   await marksDirectory(world);

@@ -66,6 +66,38 @@ Deno.test("a plan fills in hosts, variables and local paths", async () => {
   ]);
 });
 
+Deno.test("a host's name stands for {host} in every remote path, and in no command or title", async () => {
+  const { hosts } = await plan(
+    {
+      steps: [
+        { exec: "cat {host}", cwd: "/srv/{host}", creates: "{host}.done", unless: "test {host}" },
+        { copy: "a", to: "{host}.a", cwd: "{host}", creates: "{host}/a" },
+        { wait: { file: "/run/{host}" } },
+        { wait: { command: "test {host}" } },
+      ],
+    },
+    ["web1", "web2"],
+    ["a"],
+  );
+  const shown = hosts[1].steps.map((
+    { title: _title, retries: _, env: __, ...step }: Record<string, unknown>,
+  ) => step);
+  assertEquals(shown, [
+    {
+      kind: "exec",
+      step: "1",
+      cwd: "/srv/web2",
+      creates: "web2.done",
+      unless: "test {host}",
+      command: "cat {host}",
+    },
+    { kind: "copy", step: "2", cwd: "web2", creates: "web2/a", from: "/a", to: "web2/web2.a" },
+    { kind: "wait", step: "3", file: "/run/web2", intervalMs: 1000 },
+    { kind: "wait", step: "4", command: "test {host}", intervalMs: 1000 },
+  ]);
+  assertEquals(hosts[1].steps[2].title, "wait for /run/{host}");
+});
+
 Deno.test("a plan names every local file that is missing, and contacts nobody", async () => {
   const error = await assertRejects(
     () =>
