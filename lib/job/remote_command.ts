@@ -2,7 +2,8 @@ import type { RunEvent } from "../base/run_event.ts";
 import { asUser, passwordRefused, UserGate, userMarks } from "./as_user.ts";
 import { type Attempt, errorInfo } from "./attempt.ts";
 import { hiddenCommand } from "./hidden_command.ts";
-import type { JobHost, JobProcess } from "./job_host.ts";
+import { chunksOf, type JobHost, type JobProcess } from "./job_host.ts";
+import { type CommandInput, LocalInput } from "./local_input.ts";
 import type { Questions } from "./questions.ts";
 import type { StepUser } from "./step.ts";
 
@@ -16,7 +17,7 @@ export interface RemoteCommand {
   readonly timeoutMs?: number | undefined;
   readonly user?: StepUser | undefined;
   /** For its standard input; default: nothing, at once at its end. */
-  readonly input?: Uint8Array;
+  readonly input?: CommandInput;
   /** Where its output goes, instead of into events: bytes, as they arrive. */
   readonly onStdout?: (bytes: Uint8Array) => void | Promise<void>;
   /** Whether no process list may show it. */
@@ -148,7 +149,7 @@ async function listen(
   };
   const pump = async (stream: "stdout" | "stderr") => {
     const decoder = new TextDecoder();
-    for await (const chunk of process[stream]) {
+    for await (const chunk of chunksOf(process, stream)) {
       bytes += chunk.byteLength;
       if (stream === "stdout" && remote.onStdout) {
         await remote.onStdout(chunk);
@@ -188,6 +189,9 @@ async function listen(
   if (outcome === "not-started") return { ...ended, status: "not-started" };
   if (signal.aborted && !status.success) return { ...ended, status: "interrupted" };
   if (outcome === "unknown") return { ...ended, status: "unknown" };
+  if (input instanceof LocalInput && input.failure !== undefined) {
+    return { ...ended, status: "failed", error: errorInfo(input.failure) };
+  }
   if (status.success && pumped.some((one) => one.status === "rejected")) {
     const lost = pumped.find((one) => one.status === "rejected")?.reason;
     const message = remote.onStdout && lost instanceof Error ? lost.message : "its output was cut off";
@@ -206,17 +210,34 @@ class Input {
     this.#process = process;
   }
 
-  /** Never rejects: a process that ends does not read. */
-  async send(bytes: Uint8Array): Promise<void> {
-    if (this.#finished) return;
-    this.#writer ??= this.#process.stdin.getWriter();
-    await this.#writer.write(bytes).catch(() => {/* it has ended already */});
+  /** Whether it could be sent; never rejects: a process that ends does not read. */
+  async send(bytes: Uint8Array): Promise<boolean> {
+    if (this.#finished) return false;
+    return await this.#write(bytes);
   }
 
-  finish(bytes?: Uint8Array): void {
+  finish(input?: CommandInput): void {
     if (this.#finished) return;
-    if (bytes && bytes.byteLength > 0) void this.send(bytes);
     this.#finished = true;
+    if (input instanceof LocalInput) return void this.#pump(input).then(() => this.#close());
+    if (input && input.byteLength > 0) void this.#write(input);
+    this.#close();
+  }
+
+  async #pump(input: LocalInput): Promise<void> {
+    for await (const piece of input.read()) {
+      if (!await this.#write(piece)) return;
+    }
+  }
+
+  #write(bytes: Uint8Array): Promise<boolean> {
+    this.#writer ??= this.#process.stdin.getWriter();
+    return this.#writer.write(bytes).then(() => true, () => false /* it has ended already */);
+  }
+
+  #close(): void {
+    // A stream of its own costs more than the whole of a short command.
+    if (this.#writer === undefined && this.#process.endInput) return this.#process.endInput();
     const closed = this.#writer ? this.#writer.close() : this.#process.stdin.close();
     closed.catch(() => {/* it has ended already */});
   }

@@ -15,6 +15,7 @@ import type {
   PlannedTemplate,
   PlannedWait,
 } from "./planned.ts";
+import { type CommandInput, LocalInput } from "./local_input.ts";
 import { declined } from "./questions.ts";
 import { runCommand } from "./remote_command.ts";
 import { chownText, inSh, portText, scriptText, writeText } from "./remote_text.ts";
@@ -68,11 +69,12 @@ async function runScript(action: PlannedScript, context: StepContext): Promise<A
 
 async function writeFile(
   action: PlannedTemplate | PlannedCopy,
-  input: Uint8Array,
+  input: CommandInput,
   context: StepContext,
 ): Promise<Attempt> {
   const { to, from, mode, owner, user, timeoutMs } = action;
-  const text = writeText(to, from.replace(/^.*[\/\\]/, ""), input.length, { mode, owner });
+  const size = input instanceof Uint8Array ? input.length : input.size;
+  const text = writeText(to, from.replace(/^.*[\/\\]/, ""), size, { mode, owner });
   const command = user === undefined ? inSh(text) : text;
   return await runCommand(
     await context.connection(),
@@ -120,14 +122,8 @@ async function copyOnce(action: PlannedCopy | PlannedFetch, context: StepContext
 
 /** SFTP runs as the account of the connection, so a file for another one goes through a command. */
 async function copyAsUser(action: PlannedCopy, context: StepContext): Promise<Attempt> {
-  let content: Uint8Array;
-  let mode: number | null;
-  try {
-    ({ mode } = await Deno.stat(action.from));
-    content = await Deno.readFile(action.from);
-  } catch (cause) {
-    throw localFailed("Cannot read the local file", action.from, cause);
-  }
+  using content = await LocalInput.open(action.from);
+  const { mode } = content;
   const bits = action.mode ?? (mode === null ? 0o644 : mode & 0o777);
   return await writeFile({ ...action, mode: bits }, content, context);
 }
