@@ -37,8 +37,9 @@ Deno.test("via auto rides an OpenSSH master where a certificate is needed, and e
   const options = { configFile: config, verbose: true, controlPersist: 1 };
   const host = await rig.connect(options);
   assertEquals((await host.exec("echo certified")).stdout, "certified\n");
-  assertEquals(rig.notices.length, 1);
+  assertEquals(rig.notices.length, 2);
   assertMatch(rig.notices[0], /^Using the installed ssh for tester@.*: certificate .*certified-cert\.pub$/);
+  assertMatch(rig.notices[1], /^Riding ssh's master of tester@.*:\d+: \/.*\.sock$/);
   // Others ride the same one.
   const other = await rig.connect({ ...options, verbose: false });
   assertEquals((await other.exec("echo again")).stdout, "again\n");
