@@ -149,6 +149,23 @@ Deno.test("stopping ends what runs on the host, and no further step begins", asy
   assert(!await exists(`${world.sshd.home}/three`));
 });
 
+Deno.test("nothing of steps that travelled is left on a host that stays connected", async () => {
+  await using world = await FusionWorld.make();
+  await using host = await world.connect("test", { signal: AbortSignal.timeout(60_000) });
+  const left: string[] = [];
+  const spawn: typeof host.spawn = (command, options) => {
+    left.push(/\/tmp\/carpool-job\.[0-9a-f]+/.exec(command)![0]);
+    return host.spawn(command, options);
+  };
+  const steps = [{ exec: "echo one" }, { exec: "echo two" }];
+  for (let run = 0; run < 5; run++) {
+    // Whoever has read the last event leaves at once.
+    await world.run({ steps }, { connect: () => Promise.resolve({ ...kept(host), spawn }) });
+  }
+  assertEquals(left.length, 5);
+  await until(async () => !(await Promise.all(left.map(exists))).includes(true));
+});
+
 Deno.test("a host without what it takes runs the steps one by one", async () => {
   await using world = await FusionWorld.make();
   const { events, result } = await world.run({ steps: [{ exec: "echo one" }, { exec: "echo two" }] }, {

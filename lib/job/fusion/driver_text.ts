@@ -26,7 +26,7 @@
 export const driverText = shell(String.raw`
 unset SHLVL
 [ -z "$BASH_VERSION" ] || set +o posix
-cqj=1 cqc=0 cqr=0 cqk=0 cqq= cqm= cqz= cqF= cqL= cqW= cqu= cqa= cqo=1 cqe=3
+cqj=1 cqc=0 cqr=0 cqk=0 cqq= cqm= cqz= cqF= cqL= cqW= cqu= cqa= cqU= cqo=1 cqe=3
 exec 3>&1 4>&2
 cqno() { echo "$cqN X"; echo "$cqN X" >&2; exit 1; }
 [ -n "$SHELL" ] || cqno
@@ -62,48 +62,6 @@ cqtell() {
 case "@{SHELL##*/}" in sh|ash|bash|dash|ksh|ksh93|mksh|yash|zsh) cqO=@{SHELL##*/} ;; *) cqO= ;; esac
 cqrun() { (exec "$SHELL" -c "$1" @{cqO:+"$cqO"} </dev/null >&5 2>&6 3>&- 4>&- 5>&- 6>&-); }
 cqask() { (exec "$SHELL" -c "$1" @{cqO:+"$cqO"} </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&-); }
-cqdoze() {
-  for cqx in "$1" $((@{1%.*}+1)); do
-    sleep "$cqx" & cqw=$!
-    [ -z "$cqv" ] || kill -KILL $cqw
-    wait $cqw && return
-    [ -z "$cqv" ] || exit 0
-  done
-}
-cqslay() {
-  case $1 in $$|$cqA|$cqB|$cqW) return ;; esac
-  case $2 in $cqA|$cqB|$cqW) return ;; esac
-  kill -KILL $1
-}
-cqreap() {
-  read -r cqW <"$cqd/w"
-  if [ -e /proc/$$/stat ]; then
-    for cqx in /proc/[0-9]*/stat; do
-      read -r cqy <"$cqx" || continue
-      cqx=@{cqx#/proc/}
-      set -- @{cqy##*) }
-      [ "$3" != $$ ] || cqslay @{cqx%/stat} $2
-    done
-  else
-    ps -A -o pid= -o ppid= -o pgid= | while read -r cqx cqy cqz; do
-      [ "$cqz" != $$ ] || cqslay $cqx $cqy
-    done
-  fi
-}
-cqwatch() {
-  (
-    trap "" HUP INT QUIT TERM
-    cqw= cqv=
-    trap 'cqv=1; [ -z "$cqw" ] || kill -KILL $cqw' USR1
-    cqdoze "$1"
-    : >"$cqd/t"
-    kill -TERM -$$
-    cqdoze 2
-    cqreap
-  ) </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- &
-  cqW=$!
-  echo $cqW >"$cqd/w"
-}
 cqsettle() {
   if [ -n "$cqW" ]; then
     kill -USR1 $cqW
@@ -177,15 +135,78 @@ cqturn() {
   cqnote
   if [ -z "$cqL" ]; then
     cqsay Z
-    cqtell && read -r cqa
+    cqtell && { read -r cqa || [ -z "$cqq" ] || read -r cqa; }
   fi
   [ ! -e "$cqd/stop" ] || cqa=k
-  if [ "$cqa" = k ]; then rm -rf "$cqd"
-  else
-    : >"$cqd/over"
-    rm -f "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4"
+  if [ "$cqa" = k ]; then
+    [ -z "$cqU" ] || cqsweep
+    exec rm -rf "$cqd"
   fi
+  : >"$cqd/over"
+  rm -f "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4"
   return 0
+}
+`);
+
+/** For steps with a timeout: a watch that ends what a step started, by SIGTERM, and two seconds later by SIGKILL. */
+export const watchText = shell(String.raw`
+cqdoze() {
+  for cqx in "$1" $((@{1%.*}+1)); do
+    sleep "$cqx" & cqw=$!
+    [ -z "$cqv" ] || kill -KILL $cqw
+    wait $cqw && return
+    [ -z "$cqv" ] || exit 0
+  done
+}
+cqslay() {
+  case $1 in $$|$cqA|$cqB|$cqW) return ;; esac
+  case $2 in $cqA|$cqB|$cqW) return ;; esac
+  kill -KILL $1
+}
+cqreap() {
+  read -r cqW <"$cqd/w"
+  if [ -e /proc/$$/stat ]; then
+    for cqx in /proc/[0-9]*/stat; do
+      read -r cqy <"$cqx" || continue
+      cqx=@{cqx#/proc/}
+      set -- @{cqy##*) }
+      [ "$3" != $$ ] || cqslay @{cqx%/stat} $2
+    done
+  else
+    ps -A -o pid= -o ppid= -o pgid= | while read -r cqx cqy cqz; do
+      [ "$cqz" != $$ ] || cqslay $cqx $cqy
+    done
+  fi
+}
+cqwatch() {
+  (
+    trap "" HUP INT QUIT TERM
+    cqw= cqv=
+    trap 'cqv=1; [ -z "$cqw" ] || kill -KILL $cqw' USR1
+    cqdoze "$1"
+    : >"$cqd/t"
+    kill -TERM -$$
+    cqdoze 2
+    cqreap
+  ) </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- &
+  cqW=$!
+  echo $cqW >"$cqd/w"
+}
+`);
+
+/** Removes what remote sides that died have left; sets `cqU`, which says that it is there. */
+export const sweepText = shell(String.raw`
+cqU=1
+cqsweep() {
+  set --
+  for cqx in "@{cqd%.*}".*; do
+    if [ -d "$cqx" ] && [ -O "$cqx" ]; then
+      cqy=
+      read -r cqy <"$cqx/s"
+      kill -0 @{cqy#P } || set -- "$@" "$cqx"
+    fi 2>/dev/null
+  done
+  [ $# = 0 ] || find "$@" -prune -type d -mtime +0 -exec rm -rf {} \; 2>/dev/null
 }
 `);
 
@@ -202,17 +223,6 @@ export function driverMain(attempts: number): string {
   done
   wait
 } 2>>"$cqd/m"
-if [ "$cqa" = k ]; then
-  set --
-  for cqx in "@{cqd%.*}".*; do
-    if [ -d "$cqx" ] && [ -O "$cqx" ]; then
-      cqy=
-      read -r cqy <"$cqx/s"
-      kill -0 @{cqy#P } || set -- "$@" "$cqx"
-    fi 2>/dev/null
-  done
-  [ $# = 0 ] || find "$@" -prune -type d -mtime +0 -exec rm -rf {} \; 2>/dev/null
-fi
 `);
 }
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../../base/errors.ts";
-import type { JobHost, JobProcess, JobProcessStatus } from "../job_host.ts";
+import { chunksOf, type JobHost, type JobProcess, type JobProcessStatus } from "../job_host.ts";
 import type { StepContext, StepResult } from "../run_step.ts";
 import type { PlannedAction } from "../planned.ts";
 import { type Guard, type Mark, parseMark } from "./marks.ts";
@@ -36,10 +36,27 @@ export interface ParcelEnd {
 /** Sends steps together and tells what they do, as it happens. */
 export async function runParcel(parcel: Parcel, host: JobHost, context: StepContext): Promise<ParcelEnd> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([context.signal, stop.signal]);
+  // Not `AbortSignal.any`: whoever has read the last event of a run stops what it has left, which would be the remote
+  // side's tidying up; it took SIGTERM for the answer that it waits for, and its directory stayed.
+  const passOn = () => stop.abort(context.signal.reason);
+  if (context.signal.aborted) passOn();
+  context.signal.addEventListener("abort", passOn);
+  try {
+    return await follow(parcel, host, context, stop);
+  } finally {
+    context.signal.removeEventListener("abort", passOn);
+  }
+}
+
+async function follow(
+  parcel: Parcel,
+  host: JobHost,
+  context: StepContext,
+  stop: AbortController,
+): Promise<ParcelEnd> {
   let process: JobProcess;
   try {
-    process = await host.spawn(parcel.command, { signal });
+    process = await host.spawn(parcel.command, { signal: stop.signal });
   } catch {
     // No session could be opened. Whoever runs the first step alone finds that out, too, and tells it.
     return { results: [], how: "not-started" };
@@ -93,7 +110,7 @@ class ParcelReader {
   async listen(name: StreamName, process: JobProcess): Promise<void> {
     const splitter = new Splitter(this.#parcel.nonce);
     try {
-      for await (const chunk of process[name]) {
+      for await (const chunk of chunksOf(process, name)) {
         for (const piece of splitter.push(chunk)) if (!await this.#take(name, piece)) return;
       }
       await this.#take(name, { bytes: splitter.end() });

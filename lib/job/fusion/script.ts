@@ -1,7 +1,7 @@
 import { posixQuote, posixQuotePath } from "../../base/posix_quote.ts";
 import { commandLine } from "../../host/command_line.ts";
 import type { PlannedExec } from "../planned.ts";
-import { copyText, driverMain, driverText } from "./driver_text.ts";
+import { copyText, driverMain, driverText, sweepText, watchText } from "./driver_text.ts";
 import { execString, execStringForInput, maxExecStringBytes } from "./exec_string.ts";
 import type { FusableAction } from "./fusable.ts";
 import type { SmallCopy } from "./small_copy.ts";
@@ -67,6 +67,8 @@ function scriptOf(
     "{",
     `${settings.join(" ")} cqT=${hasTimeout ? 1 : ""}`,
     driverText,
+    hasTimeout ? watchText : "",
+    id.startsWith("0") ? sweepText : "",
     travellers.some(({ copy }) => copy) ? copyText : "",
     ...travellers.map((traveller, i) => stepText(traveller, i + 1, retryDelayMs)),
     driverMain(attempts),
