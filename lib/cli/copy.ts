@@ -1,15 +1,17 @@
 import { findHosts } from "../job/find_hosts.ts";
 import type { Job } from "../job/job.ts";
+import type { JobConnect } from "../job/job_host.ts";
+import type { Plan } from "../job/planned.ts";
 import type { ActionStep } from "../job/step.ts";
 import { planJob, type PlannedHost } from "../job/plan.ts";
 import { runPlan } from "../job/run.ts";
 import { connectWith } from "../job/run_job.ts";
-import { helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
+import { type CommandLine, helpSpec, numberOf, type OptionSpec, readArguments, usage } from "./arguments.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
 import { hostOptionHelp, hostOptionsOf, hostOptionSpecs } from "./host_options.ts";
-import { updateHelp, updateOf, updateSpecs, withCopyOptions } from "./copy_update.ts";
+import { CopyTally, updateHelp, updateOf, updateSpecs, withCopyOptions } from "./copy_update.ts";
 import { targetOptionHelp, targetOptionsOf, targetOptionSpecs } from "./target_options.ts";
-import { reportHelp, reportSpecs, runReporter } from "./run_reporter.ts";
+import { reportHelp, reportSpecs, runOutputOf, runReporter } from "./run_reporter.ts";
 import { Interrupts } from "./terminal.ts";
 import { write } from "./write.ts";
 
@@ -19,7 +21,8 @@ carpool copy [options] <src…> <dst>: copy files and trees to or from hosts
 One side is host:path, the other a local path; trees are copied as they are, with modes and symlinks.
 The host may be a group or a range: then every host gets the files, all at once; files from several
 hosts need {host} in the local path. Half a file is never left under its real name. Files that are there
-already, unchanged, are skipped; a large one that was interrupted goes on where it was.
+already, unchanged, are skipped; a large one that was interrupted goes on where it was. On a terminal,
+and with -v, the last line says how many there were of each.
 
   --parallel N           hosts worked on at once; default 32
 ${updateHelp}
@@ -89,13 +92,23 @@ export async function copy(args: readonly string[]): Promise<number> {
       );
     }
   }
+  const connect = connectWith(targetOptionsOf("copy", line), new Map(planned.map((one) => [one.host, one])));
+  const tally = new CopyTally();
+  const plan = { job: "copy", file: undefined, strategy, hosts: planned };
+  const status = await show(line, plan, withCopyOptions(connect, update, tally));
+  const moved = tally.toText();
+  // Where nobody looks, what went well is not told; what reads events or JUnit has its own words for it.
+  const tells = ["auto", "lines"].includes(runOutputOf("copy", line)) &&
+    (Deno.stderr.isTerminal() || line.flag("verbose"));
+  if (moved !== undefined && tells) write(`${moved}\n`, "stderr");
+  return status;
+}
+
+/** Runs it and shows how it goes, until the last host is done. */
+async function show(line: CommandLine, plan: Plan, connect: JobConnect): Promise<number> {
   using reporter = await runReporter("copy", line, "exec");
   using interrupts = new Interrupts();
-  const connect = connectWith(targetOptionsOf("copy", line), new Map(planned.map((one) => [one.host, one])));
-  const run = runPlan({ job: "copy", file: undefined, strategy, hosts: planned }, {
-    connect: withCopyOptions(connect, update),
-    signal: interrupts.signal,
-  });
+  const run = runPlan(plan, { connect, signal: interrupts.signal });
   for await (const event of run) reporter.event(event);
   return exitStatusOf(await run.result);
 }

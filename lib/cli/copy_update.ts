@@ -1,4 +1,4 @@
-import type { CopyOptions } from "../host/copy_options.ts";
+import type { CopyOptions, CopyResult } from "../host/copy_options.ts";
 import type { JobConnect, JobHost } from "../job/job_host.ts";
 import { type CommandLine, type OptionSpec, usage } from "./arguments.ts";
 
@@ -23,13 +23,17 @@ export function updateOf(line: CommandLine): Pick<CopyOptions, "update" | "verif
   return { ...(update ? { update } : {}), ...(line.flag("verify") ? { verify: true } : {}) };
 }
 
-/** Connects to hosts whose copies and fetches have these options, too. */
-export function withCopyOptions(connect: JobConnect, options: CopyOptions): JobConnect {
-  if (Object.keys(options).length === 0) return connect;
+/** Connects to hosts whose copies and fetches have these options, too, and are counted. */
+export function withCopyOptions(connect: JobConnect, options: CopyOptions, tally?: CopyTally): JobConnect {
+  if (tally === undefined && Object.keys(options).length === 0) return connect;
   return async (destination, how) => {
     const host = await connect(destination, how);
-    const copy: JobHost["copy"] = (from, to, own) => host.copy(from, to, { ...own, ...options });
-    const fetch: JobHost["fetch"] = (from, to, own) => host.fetch(from, to, { ...own, ...options });
+    const move = (kind: "copy" | "fetch"): JobHost["copy"] => async (from, to, own) => {
+      const result = await host[kind](from, to, { ...own, ...options });
+      tally?.add(destination, result);
+      return result;
+    };
+    const [copy, fetch] = [move("copy"), move("fetch")];
     return new Proxy(host, {
       get(_, name) {
         if (name === "copy") return copy;
@@ -39,4 +43,24 @@ export function withCopyOptions(connect: JobConnect, options: CopyOptions): JobC
       },
     });
   };
+}
+
+/** What was moved, and what was there already. */
+export class CopyTally {
+  readonly #hosts = new Set<string>();
+  #moved = 0;
+  #unchanged = 0;
+
+  add(host: string, { files, symlinks, skipped }: Pick<CopyResult, "files" | "symlinks" | "skipped">): void {
+    this.#hosts.add(host);
+    this.#moved += files + symlinks;
+    this.#unchanged += skipped;
+  }
+
+  /** In words, of all hosts together; undefined where nothing came to its end. */
+  toText(): string | undefined {
+    const hosts = this.#hosts.size;
+    if (hosts === 0) return undefined;
+    return `${this.#moved} copied, ${this.#unchanged} unchanged${hosts > 1 ? `, on ${hosts} hosts` : ""}`;
+  }
 }
