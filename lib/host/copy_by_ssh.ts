@@ -5,9 +5,12 @@ import type { SftpClient } from "./sftp_client.ts";
 import { fstat, type SftpHandle } from "./sftp_files.ts";
 import type { SshRide } from "./ssh_ride.ts";
 import { type SshStream, streamBySsh } from "./ssh_stream.ts";
+import { streamTurns } from "./stream_turns.ts";
 
 /** How often it is looked how far a file has come. */
 const LOOK_MS = 50;
+/** With so little left, the next stream can start: it takes as long until its first byte moves. */
+const ALMOST_BYTES = 24 * 1024 * 1024;
 
 /** A file on its way. */
 export interface RiddenFile {
@@ -60,10 +63,11 @@ async function watch(
   file: RiddenFile & Pick<SshStream, "way">,
   look: () => Promise<number>,
 ): Promise<boolean> {
-  const { relative, size, remote } = file;
+  const { relative, size, remote, start } = file;
+  using turn = await streamTurns.take(run.signal);
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
-  let seen = file.start;
+  let seen = start;
   let over = false;
   let ended = () => {};
   const moving = streamBySsh(ride, { ...file, remote: plainPath(remote) }, signal).finally(() => {
@@ -79,6 +83,8 @@ async function watch(
         run.progress(relative, Math.max(0, Math.min(now, size) - seen));
         seen = Math.min(now, size);
         file.onLook?.(seen);
+        turn.moved(seen - start);
+        if (size - seen < ALMOST_BYTES) turn[Symbol.dispose]();
       }
       if (now > size) {
         stop.abort();
