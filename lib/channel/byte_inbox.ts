@@ -11,6 +11,9 @@ export class ByteInbox {
   #stream: ReadableStream<Uint8Array> | undefined;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #wanted: (() => void) | undefined;
+  /** Wakes a loop that waits for a chunk. */
+  #wake: (() => void) | undefined;
+  #looping = false;
   #ended = false;
   #cancelled = false;
   #failure: { readonly error: unknown } | undefined;
@@ -27,11 +30,41 @@ export class ByteInbox {
         this.#controller = controller;
       },
       pull: () => this.#pull(),
-      cancel: () => {
-        this.#cancelled = true;
-        for (const chunk of this.#chunks.splice(0)) this.#consumed(chunk.length);
-      },
+      cancel: () => this.#cancel(),
     }, { highWaterMark: 0 });
+  }
+
+  /**
+   * The same bytes for one loop, without a stream, which costs more than all else of a short command. Either this or
+   * {@linkcode stream}; a loop that is left early cancels.
+   */
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#looping = true;
+    try {
+      while (!this.#cancelled) {
+        const chunk = this.#chunks.shift();
+        if (chunk !== undefined) {
+          this.#consumed(chunk.length);
+          yield chunk;
+        } else if (this.#ended) {
+          if (this.#failure) throw this.#failure.error;
+          return;
+        } else await new Promise<void>((resolve) => this.#wake = resolve);
+      }
+    } finally {
+      this.#cancel();
+    }
+  }
+
+  #cancel(): void {
+    this.#cancelled = true;
+    for (const chunk of this.#chunks.splice(0)) this.#consumed(chunk.length);
+    this.#wake?.();
+  }
+
+  /** Whether somebody reads it now. */
+  get isRead(): boolean {
+    return this.#looping || this.#stream?.locked === true;
   }
 
   push(chunk: Uint8Array): void {
@@ -62,6 +95,11 @@ export class ByteInbox {
   }
 
   #serve(): void {
+    if (this.#wake !== undefined) {
+      const wake = this.#wake;
+      this.#wake = undefined;
+      return wake();
+    }
     if (this.#wanted === undefined || !this.#deliver()) return;
     const wanted = this.#wanted;
     this.#wanted = undefined;

@@ -1,4 +1,5 @@
 import type { RunEvent } from "../base/run_event.ts";
+import { gathered } from "../report/gathered.ts";
 import { type Reporter, together } from "../report/reporter.ts";
 import { type CommandLine, type OptionSpec, usage } from "./arguments.ts";
 import { outputSpec, wantsColor } from "./terminal.ts";
@@ -76,13 +77,16 @@ interface Shown {
 
 async function shownBy(output: typeof outputs[number], options: Shown): Promise<Reporter> {
   switch (output) {
-    case "json":
-      return (await import("../report/json_lines.ts")).jsonLines(write);
+    case "json": {
+      const { jsonLines } = await import("../report/json_lines.ts");
+      return gathered(write, jsonLines);
+    }
     case "junit":
       return (await import("../report/junit.ts")).junit(write);
   }
   if (output === "auto" && variable("GITHUB_ACTIONS") === "true") {
-    return (await import("../report/github.ts")).github(write);
+    const { github } = await import("../report/github.ts");
+    return gathered(write, (sink) => github(sink));
   }
   if (output === "auto" && wantsLive(options.style)) {
     const [{ live }, { terminal, clock }] = await Promise.all([
@@ -92,7 +96,8 @@ async function shownBy(output: typeof outputs[number], options: Shown): Promise<
     return live(terminal, clock, { ...options, color: wantsColor("stdout") });
   }
   const color = wantsColor(options.style === "run" ? "stdout" : "stderr");
-  return (await import("../report/lines.ts")).lines(write, { ...options, color });
+  const { lines } = await import("../report/lines.ts");
+  return gathered(write, (sink) => lines(sink, { ...options, color }));
 }
 
 /** A terminal that can move its cursor; `exec` writes to both streams, so both must be one. */

@@ -59,6 +59,14 @@ export class RemoteProcess implements AsyncDisposable {
     return this.#stderr.stream;
   }
 
+  /**
+   * What it writes, for a loop: as the stream of that name, without what a stream costs. One or the other; a loop that is
+   * left early drops what still comes.
+   */
+  chunks(stream: "stdout" | "stderr"): AsyncIterableIterator<Uint8Array> {
+    return (stream === "stdout" ? this.#stdout : this.#stderr).chunks();
+  }
+
   /** Resolves when the process is over and its output has all arrived; never rejects. */
   readonly status: Promise<RemoteStatus>;
   readonly #session: Session;
@@ -177,8 +185,8 @@ export class RemoteProcess implements AsyncDisposable {
     if (this.#ended) return;
     this.#endGently();
     await Promise.all([
-      this.stdout.locked ? undefined : this.stdout.cancel(),
-      this.stderr.locked ? undefined : this.stderr.cancel(),
+      this.#stdout.isRead ? undefined : this.stdout.cancel(),
+      this.#stderr.isRead ? undefined : this.stderr.cancel(),
       this.status,
     ]);
   }

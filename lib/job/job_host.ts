@@ -22,6 +22,14 @@ export interface JobProcess {
   readonly stderr: ReadableStream<Uint8Array>;
   /** Never rejects. */
   readonly status: Promise<JobProcessStatus>;
+  /** The output for a loop without the cost of a stream, and the end of the input without one; where it has that. */
+  chunks?(stream: "stdout" | "stderr"): AsyncIterable<Uint8Array>;
+  endInput?(): void;
+}
+
+/** What a process writes, as cheaply as it can be had. */
+export function chunksOf(process: JobProcess, stream: "stdout" | "stderr"): AsyncIterable<Uint8Array> {
+  return process.chunks?.(stream) ?? process[stream];
 }
 
 /** The part of a host that a run uses; `Host` of lib/host/ is one, and so is a few lines of a test. */

@@ -267,7 +267,7 @@ export class Keeper {
     });
     try {
       if (asking.signal.aborted) throw asking.signal.reason;
-      await master.listen();
+      master.listen();
     } catch (error) {
       await link.close();
       throw error;

@@ -27,7 +27,7 @@ export async function keep(directory: string): Promise<void> {
   await makePrivate(directory);
   const place = placeAt(directory);
   const log = new FileLog(place.logFile);
-  const listener = await bindSocket(place.keeperSocket);
+  const listener = bindSocket(place.keeperSocket);
   if (listener === undefined) return; // another one was faster: it serves
   const { ino } = Deno.lstatSync(place.keeperSocket);
   const inCharge = () => inodeOf(place.keeperSocket) === ino;

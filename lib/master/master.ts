@@ -163,9 +163,9 @@ export class Master implements ControlledMaster {
   }
 
   /** Binds the control socket and starts to serve it. Throws `MasterError` when something is there already. */
-  async listen(): Promise<void> {
+  listen(): void {
     const { controlPath } = this.options;
-    const listener = await bindSocket(controlPath);
+    const listener = bindSocket(controlPath);
     if (listener === undefined) {
       throw new MasterError("refused", {
         what: "Cannot make a control socket",
@@ -175,7 +175,7 @@ export class Master implements ControlledMaster {
       });
     }
     this.#listener = listener;
-    this.#socketInode = (await Deno.lstat(controlPath)).ino;
+    this.#socketInode = Deno.lstatSync(controlPath).ino;
     acceptAll(listener, (conn) => serveControlClient(conn, this), this.options.log);
   }
 

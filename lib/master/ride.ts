@@ -218,7 +218,7 @@ async function askKeeper(target: Target, request: OpenRequest, options: RideOpti
 async function keeperLine(target: Target, deadlineMs: number | undefined): Promise<LineConn> {
   const all = await places(target.environment);
   for (const place of all) {
-    const wedgedInode = await keeperInode(place); // looked at before it is dialled: a new one has another
+    const wedgedInode = keeperInode(place); // looked at before it is dialled: a new one has another
     try {
       const line = await dialPlace(place, deadlineMs);
       if (line) return line;

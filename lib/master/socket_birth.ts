@@ -8,7 +8,7 @@ import { checkSocketPath } from "./places.ts";
  *
  * Returns undefined when something is at `path` already.
  */
-export async function bindSocket(path: string): Promise<Deno.Listener | undefined> {
+export function bindSocket(path: string): Deno.Listener | undefined {
   checkSocketPath(path);
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}`;
   const before = Deno.umask(0o177);
@@ -20,17 +20,18 @@ export async function bindSocket(path: string): Promise<Deno.Listener | undefine
   }
   try {
     try {
-      await Deno.link(temporary, path);
-      await Deno.remove(temporary);
+      // In this thread, as binding is: a keeper of a thousand hosts makes a thousand.
+      Deno.linkSync(temporary, path);
+      Deno.removeSync(temporary);
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) throw error;
-      if (await exists(path)) throw new Deno.errors.AlreadyExists();
-      await Deno.rename(temporary, path);
+      if (exists(path)) throw new Deno.errors.AlreadyExists();
+      Deno.renameSync(temporary, path);
     }
     return listener;
   } catch (error) {
     listener.close();
-    await Deno.remove(temporary).catch(() => {}); // may be gone with the listener
+    removeIfThere(temporary); // may be gone with the listener
     if (error instanceof Deno.errors.AlreadyExists) return undefined;
     throw new MasterError("bad-path", {
       what: "Cannot make a control socket",
@@ -43,11 +44,19 @@ export async function bindSocket(path: string): Promise<Deno.Listener | undefine
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+function exists(path: string): boolean {
   try {
-    await Deno.lstat(path);
+    Deno.lstatSync(path);
     return true;
   } catch {
     return false;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // it is not there
   }
 }

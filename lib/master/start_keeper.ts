@@ -74,9 +74,9 @@ export async function startKeeper(place: Place, options: StartOptions = {}): Pro
 }
 
 /** The inode of the keeper's socket; null when there is none. */
-export async function keeperInode(place: Place): Promise<number | null> {
+export function keeperInode(place: Place): number | null {
   try {
-    return (await Deno.lstat(place.keeperSocket)).ino;
+    return Deno.lstatSync(place.keeperSocket).ino;
   } catch {
     return null;
   }
@@ -86,7 +86,7 @@ async function dialUnlessWedged(
   place: Place,
   wedgedInode: number | null | undefined,
 ): Promise<LineConn | undefined> {
-  if (wedgedInode != null && await keeperInode(place) === wedgedInode) return undefined;
+  if (wedgedInode != null && keeperInode(place) === wedgedInode) return undefined;
   try {
     return await dialPlace(place);
   } catch (error) {
@@ -105,7 +105,7 @@ async function removeSockets(place: Place): Promise<void> {
   for await (const { name } of Deno.readDir(place.directory)) {
     if (place.isMasterSocket(name)) doomed.push(`${place.directory}/${name}`);
   }
-  if (await keeperInode(place) !== null) {
+  if (keeperInode(place) !== null) {
     log.info(`replacing a keeper that is dead or does not answer, and ${doomed.length} control sockets`);
     doomed.push(place.keeperSocket);
   }

@@ -131,17 +131,19 @@ class LinesReporter implements Reporter {
   }
 
   #buffer({ host, step, stream }: { host: string; step: string; stream: string }): LineBuffer {
-    const key = JSON.stringify([host, step, stream]);
-    const known = this.#buffers.get(key) ?? new LineBuffer();
-    this.#buffers.set(key, known);
+    const key = keyOf(host, step, stream);
+    let known = this.#buffers.get(key);
+    if (known === undefined) this.#buffers.set(key, known = new LineBuffer());
     return known;
   }
 
   #flush(host: string, step: string): void {
     for (const stream of ["stdout", "stderr"] as const) {
-      const key = JSON.stringify([host, step, stream]);
-      for (const line of this.#buffers.get(key)?.end() ?? []) this.#output(host, line, stream);
+      const key = keyOf(host, step, stream);
+      const buffer = this.#buffers.get(key);
+      if (buffer === undefined) continue;
       this.#buffers.delete(key);
+      for (const line of buffer.end()) this.#output(host, line, stream);
     }
   }
 
@@ -176,4 +178,9 @@ class LinesReporter implements Reporter {
 /** One for a host as a whole, and one for each of its steps. */
 function toldKey(host: string, step = ""): string {
   return JSON.stringify([host, step]);
+}
+
+/** No name of a host or a step has a NUL in it. */
+function keyOf(host: string, step: string, stream: string): string {
+  return `${host}\0${step}\0${stream}`;
 }

@@ -10,6 +10,24 @@ const ANSWERS_FOR_MS = 1_000;
 /** Files remembered at once; a user has a handful, and an Include of many directories is no reason to grow. */
 const MOST_FILES = 64;
 
+/** When files were last looked at, on the clock of `performance.now()`. */
+const seenAt = new Map<string, number>();
+
+/**
+ * `Deno.stat` for those who ask often: a look by a thread takes 60 µs, one of our own 4. A disk that does not answer must
+ * not stop everything else, and one that has just answered will again.
+ */
+export async function lookAt(path: string): Promise<Deno.FileInfo> {
+  const now = performance.now();
+  if (now - (seenAt.get(path) ?? -Infinity) < ANSWERS_FOR_MS) return Deno.statSync(path);
+  try {
+    return await Deno.stat(path);
+  } finally {
+    if (seenAt.size >= MOST_FILES) seenAt.clear();
+    seenAt.set(path, performance.now());
+  }
+}
+
 interface Remembered<Made> {
   readonly marks: string;
   readonly made: Promise<Made>;
@@ -35,8 +53,6 @@ export class FileMemory<Made> {
   readonly #absent: { readonly made: Made } | undefined;
   readonly #files = new Map<string, Remembered<Made>>();
   #forgetting: ReturnType<typeof setTimeout> | undefined;
-  /** When a file was last looked at, on the clock of `performance.now()`. */
-  readonly #seenAt = new Map<string, number>();
 
   constructor(make: (path: string) => Promise<Made>, options: FileMemoryOptions<Made> = {}) {
     this.#make = make;
@@ -72,28 +88,13 @@ export class FileMemory<Made> {
   /** What tells one state of a file from another; undefined where nothing does. */
   async #marksOf(path: string): Promise<string | undefined> {
     try {
-      const { dev, ino, size, mode, uid, mtime, ctime, isFile } = await this.#look(path);
+      const { dev, ino, size, mode, uid, mtime, ctime, isFile } = await lookAt(path);
       const changedAt = Math.max(mtime?.getTime() ?? Infinity, ctime?.getTime() ?? 0);
       if (!isFile || this.#now() - changedAt < SETTLED_AFTER_MS) return undefined;
       return [dev, ino, size, mode, uid, mtime?.getTime(), ctime?.getTime()].join();
     } catch (error) {
       // Of what cannot be looked at, whoever reads it says why.
       return error instanceof Deno.errors.NotFound ? "absent" : undefined;
-    }
-  }
-
-  /**
-   * A look by a thread takes 60 µs, one of our own 4. A disk that does not answer must not stop everything else, and one
-   * that has just answered will again.
-   */
-  async #look(path: string): Promise<Deno.FileInfo> {
-    const now = performance.now();
-    if (now - (this.#seenAt.get(path) ?? -Infinity) < ANSWERS_FOR_MS) return Deno.statSync(path);
-    try {
-      return await Deno.stat(path);
-    } finally {
-      if (this.#seenAt.size >= MOST_FILES) this.#seenAt.clear();
-      this.#seenAt.set(path, performance.now());
     }
   }
 

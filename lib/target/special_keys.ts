@@ -1,3 +1,4 @@
+import { lookAt } from "./file_memory.ts";
 import { publicKeyOf } from "./identity_file.ts";
 import type { Target } from "./target.ts";
 
@@ -26,7 +27,7 @@ export async function specialKeys(
 }
 
 async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+  return await lookAt(path).then(() => true, () => false);
 }
 
 /** PROTOCOL.krl: begins with `SSHKRL\n\0`. */

@@ -44,7 +44,7 @@ async function keeperWithCable() {
   const cable = await emulateLink({ to: { hostname: world.sshd.host, port: world.sshd.port }, rttMs: 0 });
   const [clocks, log] = [new MovedClocks(), new MemoryLog()];
   await makePrivate(world.place.directory);
-  const listener = (await bindSocket(world.place.keeperSocket))!;
+  const listener = bindSocket(world.place.keeperSocket)!;
   const keeper = new Keeper({
     place: world.place,
     log,
