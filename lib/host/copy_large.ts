@@ -5,7 +5,15 @@ import { CopyChannels } from "./copy_channels.ts";
 import { localError, remoteError } from "./copy_errors.ts";
 import { changed, fileMode, seconds, together } from "./copy_file.ts";
 import { shown, temporaryBeside } from "./copy_names.ts";
-import { endsWith, KEPT_BYTES, partBeside, remoteHashOf, SPAN_BYTES, TAIL_BYTES } from "./copy_part.ts";
+import {
+  endsWith,
+  KEPT_BYTES,
+  partBeside,
+  remoteHashOf,
+  SPAN_BYTES,
+  TAIL_BYTES,
+  thisMachine,
+} from "./copy_part.ts";
 import type { CopyPeer } from "./copy_peer.ts";
 import type { CopyRun } from "./copy_run.ts";
 import type { LocalEntry } from "./local_tree.ts";
@@ -56,7 +64,9 @@ export async function copyLargeFile(
   try {
     const before = await file.stat();
     const path = await Deno.realPath(source.path);
-    part = anew ? temporaryBeside(target) : partBeside(target, path, before.size, before.mtime?.getTime());
+    part = anew
+      ? temporaryBeside(target)
+      : partBeside(target, thisMachine(), path, before.size, before.mtime?.getTime());
     const riding = anew ? undefined : peer.ride(before.size, signal);
     riding?.catch(() => {}); // seen below
     const startedAt = performance.now();

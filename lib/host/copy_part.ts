@@ -27,6 +27,31 @@ export function partBeside(target: string, ...identity: readonly (string | numbe
   return temporaryBeside(target, `part-${hash}`);
 }
 
+let machine: string | undefined;
+
+/**
+ * What tells this machine from others that copy to the same host: two of them may have a file of the same path, size and
+ * time. Its name, and the id that its system gave it, which images made from one another share. What may not be asked, or
+ * is not there, tells nothing.
+ */
+export function thisMachine(): string {
+  return machine ??= [
+    granted({ name: "sys", kind: "hostname" }, () => Deno.hostname()),
+    granted({ name: "read", path: MACHINE_ID }, () => Deno.readTextFileSync(MACHINE_ID).trim()),
+  ].join(" ");
+}
+
+const MACHINE_ID = "/etc/machine-id";
+
+/** Nobody is to be asked for a permission for this. */
+function granted(permission: Deno.PermissionDescriptor, ask: () => string): string {
+  try {
+    return Deno.permissions.querySync(permission).state === "granted" ? ask() : "";
+  } catch {
+    return "";
+  }
+}
+
 /** SHA-256 of the first `length` bytes of a remote file, in hexadecimal; undefined where the host cannot tell. */
 export async function remoteHashOf(
   run: CopyRun,
