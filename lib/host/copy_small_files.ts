@@ -15,11 +15,15 @@ export type Contents = { readonly data: Uint8Array } | { readonly problem: CopyE
 /** Reads small files ahead, so that the disk is not waited for file by file. */
 export class SmallFiles {
   readonly #read = new Map<LocalEntry, Contents | Promise<Contents>>();
-  readonly #turn = new LocalTurn();
+  readonly #turn: LocalTurn;
   #queue: LocalEntry[] = [];
   #active = 0;
   #waitingBytes = 0;
   #ahead: Promise<void> | undefined;
+
+  constructor(turn = new LocalTurn()) {
+    this.#turn = turn;
+  }
 
   /** These will be asked for, in this order. What is to be sent first gets its turn before they are read. */
   expect(files: readonly LocalEntry[]): void {

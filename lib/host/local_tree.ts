@@ -39,6 +39,7 @@ export async function readLocalTree(
   leaveOut: (problem: CopyError) => void,
   signal: AbortSignal,
   exclude: readonly string[] = [],
+  turn = new LocalTurn(),
 ): Promise<LocalTree> {
   const stays = excluder(exclude);
   const directories: LocalEntry[] = [{ relative: "", path: top, info: await Deno.stat(top) }];
@@ -46,7 +47,6 @@ export async function readLocalTree(
   const symlinks: LocalSymlink[] = [];
   let totalBytes = 0;
 
-  const turn = new LocalTurn();
   const failed = (path: string, name: string, cause: unknown) => {
     const mangled = name.includes("\ufffd") && cause instanceof Deno.errors.NotFound;
     leaveOut(mangled ? notUtf8(path) : localError(cause, WHAT, path) as CopyError);

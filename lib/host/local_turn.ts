@@ -15,9 +15,16 @@ const GRACE_MS = 20;
  * theirs. A disk that keeps us waiting (a network's) is asked for many things together instead, and waited for.
  */
 export class LocalTurn {
-  #since = performance.now();
+  readonly #now: () => number;
+  #since: number;
   #looks = 0;
   #tookMs = 0;
+
+  /** `now` tells milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#since = now();
+  }
 
   /** Whether the disk answers at once. */
   get isFast(): boolean {
@@ -26,25 +33,25 @@ export class LocalTurn {
 
   /** Does one piece of work with the disk, and sees how long it takes; what it throws is thrown. */
   look<T>(work: () => T): T {
-    const startedAt = performance.now();
+    const startedAt = this.#now();
     try {
       return work();
     } finally {
       this.#looks++;
-      this.#tookMs += performance.now() - startedAt;
+      this.#tookMs += this.#now() - startedAt;
     }
   }
 
   /** A pause for the others when the turn is over; nothing to wait for while it is not. */
   pause(): Promise<void> | undefined {
-    return performance.now() - this.#since < TURN_MS ? undefined : this.rest();
+    return this.#now() - this.#since < TURN_MS ? undefined : this.rest();
   }
 
   /** Gives the others their turn now. */
   async rest(): Promise<void> {
     // A timer of 0 ms takes more than one.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#since = performance.now();
+    this.#since = this.#now();
   }
 }
 
