@@ -19,6 +19,10 @@ export function startUp(world: World): Workload {
       { name: "carpool --help", measure: () => world.processes(10, world.carpool("--help")) },
       {
         name: "carpool --help, without deno.json",
+        measure: () => world.processes(10, world.carpoolByModule("--help")),
+      },
+      {
+        name: "carpool --help, by the URL of lib/cli/main.ts",
         measure: () => world.processes(10, world.carpoolByUrl("--help")),
       },
     ],

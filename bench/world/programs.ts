@@ -1,6 +1,6 @@
 /** How programs are started for a measurement, and what they cost. */
 
-/** As README's alias starts the command: the project's own deno.json lies beside mod.ts and is found. */
+/** As README's alias starts the command: the project's own deno.json lies above lib/cli/main.ts and is found. */
 export const CARPOOL_FLAGS = [
   "run",
   "--quiet",

@@ -12,6 +12,7 @@ import type { Measurement } from "../method/workload.ts";
 import { BY_URL_FLAGS, CARPOOL_FLAGS, loopScript, parseTimes, processUse } from "./programs.ts";
 
 const CONTENDERS = new URL("../contenders/", import.meta.url);
+const COMMAND = new URL("../../lib/cli/main.ts", import.meta.url).pathname;
 const MOD = new URL("../../mod.ts", import.meta.url).pathname;
 
 export interface WorldOptions {
@@ -194,13 +195,18 @@ export class World implements AsyncDisposable {
     return [this.openssh.ssh, "-F", this.configFile, ...args];
   }
 
-  /** The words of the `carpool` command. */
+  /** The words of the `carpool` command, as README's alias has them. */
   carpool(...args: readonly string[]): string[] {
-    return [Deno.execPath(), ...CARPOOL_FLAGS, MOD, ...args];
+    return [Deno.execPath(), ...CARPOOL_FLAGS, COMMAND, ...args];
   }
 
   /** The same as somebody starts it who has only its URL. */
   carpoolByUrl(...args: readonly string[]): string[] {
+    return [Deno.execPath(), ...BY_URL_FLAGS, COMMAND, ...args];
+  }
+
+  /** The same by the module's door, whose graph has all that a program which imports it may need. */
+  carpoolByModule(...args: readonly string[]): string[] {
     return [Deno.execPath(), ...BY_URL_FLAGS, MOD, ...args];
   }
 
