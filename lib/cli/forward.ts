@@ -63,6 +63,9 @@ export async function forward(args: readonly string[]): Promise<number> {
 /** A remote forward waits for the server's answer, over whatever link. */
 const FORWARD_DEADLINE_MS = 30_000;
 
+/** The server does not say why (RFC 4254 §7.1). */
+const REFUSED = "is the port free there, and does sshd allow it (AllowTcpForwarding, PermitListen)?";
+
 async function tell(client: ControlClient, spec: ForwardSpec, cancel: boolean): Promise<void> {
   const id = client.nextRequestId();
   const type = cancel ? MUX.CLOSE_FORWARD : MUX.OPEN_FORWARD;
@@ -72,6 +75,7 @@ async function tell(client: ControlClient, spec: ForwardSpec, cancel: boolean): 
       what: cancel ? "Cannot cancel the forward" : "Cannot forward",
       where: formatForward(spec),
       why: error.why,
+      fix: cancel ? "write it as it was opened" : spec.kind === "remote" ? REFUSED : undefined,
       cause: error,
     });
   });

@@ -59,6 +59,7 @@ export class JournalledRun implements AsyncDisposable {
   readonly #setup: JournalSetup;
   readonly #resumed: Resumed | undefined;
   #journal: RunJournal | undefined;
+  #mayHaveRun = false;
 
   constructor(setup: JournalSetup, resumed?: Resumed) {
     this.#setup = setup;
@@ -128,14 +129,15 @@ export class JournalledRun implements AsyncDisposable {
 
   /** Says how to go on with a run that did not end well. */
   tellHowToGoOn(event: RunEvent): void {
+    if (event.type === "step-end" && event.error?.code === "may-have-run") this.#mayHaveRun = true;
     if (event.type !== "run-end" || event.status === "ok" || this.#journal === undefined) return;
     using _turn = takeTerminal();
     // The journal keeps their names only: without them the command would not be taken.
     const vars = (this.#resumed?.state.run.vars ?? this.#setup.vars).map((name) => ` --var ${name}=…`);
-    write(
-      plainText(`carpool: to go on: carpool run --resume=${this.#journal.id}${vars.join("")}\n`),
-      "stderr",
-    );
+    // Their hosts were asked already, and do not know: asking again would change nothing.
+    const again = this.#mayHaveRun ? " --retry-unknown (look at the hosts first)" : "";
+    const command = `carpool run --resume=${this.#journal.id}${vars.join("")}${again}`;
+    write(plainText(`carpool: to go on: ${command}\n`), "stderr");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

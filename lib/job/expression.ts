@@ -253,7 +253,8 @@ function explain(source: string, error: unknown, names: readonly string[]): Expr
     const nearest = nearestName(unknown, names);
     const known = names.length > 0 ? `known here: ${names.join(", ")}` : undefined;
     const fix = nearest === undefined ? known : `did you mean ${JSON.stringify(nearest)}?`;
-    return new ExpressionProblem(`${where} ${JSON.stringify(unknown)} is not known`, fix, error);
+    const what = source.trim() === unknown ? "" : `${where} `;
+    return new ExpressionProblem(`${what}${JSON.stringify(unknown)} is not known`, fix, error);
   }
   const fix = /no such overload/.test(summary)
     ? "both sides need one type: string(x), int(x) and double(x) convert"

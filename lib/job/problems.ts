@@ -39,8 +39,8 @@ export class JobProblemsError extends JobFileError {
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "nothing (null)";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a map";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object") return Object.keys(value).length === 0 ? "an empty map" : "a map";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   const short = text.length > 60 ? `${text.slice(0, 57)}…` : text;
   return typeof value === "string" ? short : `the ${typeof value} ${short}`;

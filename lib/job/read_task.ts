@@ -1,6 +1,7 @@
 import { JobFileError } from "../base/errors.ts";
 import { explainMissingPackage } from "../base/load_package.ts";
 import { nearestName } from "../base/nearest_name.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { basename, dirname, isAbsolute, join, resolve, toFileUrl } from "../deps/node_path.ts";
 import type { TaskDocument } from "./check.ts";
 import type { DocumentPath } from "./issues.ts";
@@ -99,12 +100,14 @@ async function readBytes(path: string, file: string): Promise<Uint8Array> {
   try {
     return await Deno.readFile(path);
   } catch (cause) {
+    const isFolder = cause instanceof Deno.errors.IsADirectory || /is a directory/i.test(String(cause));
     const why = cause instanceof Deno.errors.NotFound
       ? noFile
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
-    throw new JobFileError({ what, where: file, why, cause });
+      : isFolder
+      ? "it is a folder"
+      : systemWhy(cause);
+    const fix = isFolder ? "name a task file in it" : undefined;
+    throw new JobFileError({ what, where: file, why, fix, cause });
   }
 }
 

@@ -89,6 +89,15 @@ export async function readYaml(bytes: Uint8Array, file: string, what: string): P
     return { content, locate };
   } catch (cause) {
     if (cause instanceof JobFileError) throw cause;
+    const alias = cause instanceof ReferenceError && /^Unresolved alias.*: (\S+)$/.exec(cause.message)?.[1];
+    if (alias) {
+      throw new JobFileError({
+        ...{ what, ...at(source.indexOf(`*${alias}`)) },
+        why: `*${alias} without quotes is an alias in YAML, and nothing is called &${alias}`,
+        fix: "put quotes around the whole text",
+        cause,
+      });
+    }
     // The library's own limits: aliases beyond the bound (ReferenceError), nesting beyond the stack (RangeError).
     const why = cause instanceof RangeError
       ? "it is nested too deeply"
@@ -115,7 +124,28 @@ function explain(error: { readonly code: string; readonly message: string }): Pi
     case "TAB_AS_INDENT":
       return { why: "a tab in the indentation", fix: "YAML is indented with spaces" };
     case "BLOCK_AS_IMPLICIT_KEY":
-      return { why: 'a ": " inside text that has no quotes', fix: "put quotes around the whole text" };
+      if (/block sequence/.test(message)) {
+        return {
+          why: "a list item that does not stand below the others of its list",
+          fix: "indent it as they are",
+        };
+      }
+      return {
+        why: 'a ": " inside text that has no quotes',
+        fix: "put quotes around the whole text; or is the next line indented too far?",
+      };
+    case "MULTILINE_IMPLICIT_KEY":
+      return { why: "a line that is neither a list item nor a key with its value", fix: 'is a ":" missing?' };
+    case "BAD_SCALAR_START":
+      return { why: message, fix: "put quotes around the whole text" };
+    case "BAD_DQ_ESCAPE":
+      return { why: message, fix: "in double quotes \\ begins an escape; in single quotes it is itself" };
+    case "MISSING_CHAR":
+      if (!/sequence item without/.test(message)) return { why: message };
+      return {
+        why: "a key that does not stand below the others of its list item",
+        fix: "indent it as they are, or begin a new item with -",
+      };
     case "MULTIPLE_DOCS":
       return { why: "a second document (---)", fix: "keep one document in a file" };
     case "TAG_RESOLVE_FAILED":

@@ -49,6 +49,23 @@ Deno.test("carpool forward adds forwards to the host's master, which outlive the
     assertEquals(code === 0, false);
     assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
   });
+  await t.step("a remote port in use is told with what to look at", async () => {
+    using taken = saying("taken");
+    const { code, stderr } = await forward("-R", `127.0.0.1:${taken.port}:127.0.0.1:${server.port}`);
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^carpool: Cannot forward: -R .+: the server refused the forward; is the port free there, .+\n$/,
+    );
+  });
+  await t.step("--cancel of what was not opened says so", async () => {
+    const { code, stderr } = await forward("--cancel", "-L", `1:127.0.0.1:${server.port}`);
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^carpool: Cannot cancel the forward: .*no such forward.*; write it as it was opened\n$/,
+    );
+  });
   await t.step("--cancel ends it", async () => {
     const { code, stdout } = await forward("--cancel", "-L", `${local}:127.0.0.1:${server.port}`);
     assertEquals(code, 0);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { type JournalState, readJournal } from "../../lib/job/journal_record.ts";
 import { KeeperWorld, procText, until } from "../master/keeper_world.ts";
@@ -190,6 +190,8 @@ Deno.test("resume asks on a terminal whether steps that may have run are to run 
   await Deno.writeTextFile(join(world.sshd.home, "marks", "go"), "");
   const no = await carpoolOnTerminal(world, ["run", "--resume"], [[/Run them again\? \[y\/N\] $/, "n\n"]]);
   assertStringIncludes(no.output, "127.0.0.2: 1 ");
+  // Its host was asked and did not know: the same command again would come no further.
+  assertMatch(no.output, /to go on: carpool run --resume=\S+ --retry-unknown \(look at the hosts first\)/);
   assertEquals(no.code, 1, no.output);
   const yes = await carpoolOnTerminal(world, ["run", "--resume"], [[/Run them again\? \[y\/N\] $/, "y\n"]]);
   assertEquals(yes.code, 0, yes.output);

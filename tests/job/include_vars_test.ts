@@ -206,7 +206,7 @@ const bad: readonly [string, string, string][] = [
   [
     "an unknown variable",
     "vars: { port: 1 }\nsteps:\n  - exec: x {{ prot }}\n",
-    'a.yaml:3:5: in "prot" "prot" is not known; did you mean "port"?',
+    'a.yaml:3:5: "prot" is not known; did you mean "port"?',
   ],
   [
     "an unknown name beside a result",

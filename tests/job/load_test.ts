@@ -31,7 +31,7 @@ const bad: readonly [string, string, string][] = [
   [
     "empty steps",
     "steps: []\n",
-    'a.yaml:1:8: found a list for "steps"; allowed here: a list of at least one step',
+    'a.yaml:1:8: found an empty list for "steps"; allowed here: a list of at least one step',
   ],
   ["an empty file", "", "a.yaml:1:1: found nothing (null); allowed here: a map with hosts and steps"],
   ["a list", "- exec: ls\n", "a.yaml:1:1: found a list; allowed here: a map with hosts and steps"],
@@ -45,6 +45,41 @@ const bad: readonly [string, string, string][] = [
     "steps:\n  - copy: a\n    to: b\n    args: /\n",
     'a.yaml:4:5: unknown key "args"; did you mean "tags"? allowed here: copy, to',
   ],
+  [
+    "a key indented less than its step",
+    "steps:\n  - exec: ls\n   cwd: /\n",
+    "a.yaml:3:1: a key that does not stand below the others of its list item; indent it as they are, or begin",
+  ],
+  [
+    "a key indented more than its step",
+    "steps:\n  - exec: ls\n     cwd: /\n",
+    'a.yaml:2:11: a ": " inside text that has no quotes; put quotes around the whole text; or is the next line',
+  ],
+  [
+    "a step indented less than the others",
+    "steps:\n  - exec: ls\n - exec: ls\n",
+    "a.yaml:3:1: a list item that does not stand below the others of its list; indent it as they are",
+  ],
+  [
+    "a key without its colon",
+    "hosts [a]\nsteps:\n  - exec: ls\n",
+    'a.yaml:1:1: a line that is neither a list item nor a key with its value; is a ":" missing?',
+  ],
+  [
+    "a pattern that YAML takes for an alias",
+    "steps:\n  - copy: a\n    to: b\n    exclude: *.map\n",
+    "a.yaml:4:14: *.map without quotes is an alias in YAML, and nothing is called &.map; put quotes around",
+  ],
+  [
+    "text that begins with a reserved character",
+    "steps:\n  - exec: @daily\n",
+    "a.yaml:2:11: plain value cannot start with reserved character @; put quotes around the whole text",
+  ],
+  [
+    "a backslash in double quotes",
+    'steps:\n  - exec: "grep \\d"\n',
+    "a.yaml:2:17: invalid escape sequence \\d; in double quotes \\ begins an escape",
+  ],
   ["a misspelt kind", "steps:\n  - exce: ls\n", 'a.yaml:2:5: unknown key "exce"; did you mean "exec"?'],
   [
     "a step of no kind",
@@ -56,6 +91,7 @@ const bad: readonly [string, string, string][] = [
     "steps:\n  - exec: a\n    copy: b\n",
     'a.yaml:2:5: the step has both "exec" and "copy"',
   ],
+  ["an empty step", "steps:\n  - {}\n", "a.yaml:2:5: the step does not say what to do"],
   ["a step that is text", "steps:\n  - uptime\n", 'a.yaml:2:5: found "uptime" for a step; a step is a map'],
   ["a copy without to", "steps:\n  - copy: ./x\n", 'a.yaml:2:5: "to" is missing; give it a path'],
   [
@@ -86,7 +122,7 @@ const bad: readonly [string, string, string][] = [
   [
     "a list as a variable",
     "env: { A: [] }\nsteps:\n  - exec: a\n",
-    'a.yaml:1:11: found a list for "A"; allowed here: text, a number',
+    'a.yaml:1:11: found an empty list for "A"; allowed here: text, a number',
   ],
   [
     "a strategy key",
