@@ -177,7 +177,7 @@ async function waitFor(action: PlannedWait, context: StepContext): Promise<Attem
     if (leftMs <= 0 || context.signal.aborted) {
       const error = {
         code: "not-there",
-        message: `${action.title}: not within ${formatDuration(patience)}${
+        message: `not within ${formatDuration(patience)}${
           last?.code === null || last === undefined
             ? ""
             : ` (the last look ended with exit status ${last.code})`

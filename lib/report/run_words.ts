@@ -37,7 +37,10 @@ export const statusPaint: Readonly<Record<HostStatus, (text: string) => string>>
 
 /** Why a step is not ok. */
 export function whyNotOk(event: StepEndEvent): string {
-  if (event.timedOut) return `timed out after ${formatDuration(event.durationMs)}`;
+  // The duration is that of all attempts together.
+  if (event.timedOut) {
+    return event.attempts > 1 ? "timed out" : `timed out after ${formatDuration(event.durationMs)}`;
+  }
   if (event.error) return event.error.message;
   if (event.outcome === "exited") return `exit status ${event.code}`;
   if (event.outcome === "signalled") return `ended by SIG${event.signal}`;

@@ -141,6 +141,16 @@ Deno.test("a failure that is ignored says so first: why it failed may be long, a
   assertEquals(stdout.split("\n")[1], `web1 FAILED (ignored) 1 stop: ${message}`);
 });
 
+Deno.test("a step that ran out of time says after how long where there was one attempt only", () => {
+  const ended = events.find(({ type }) => type === "step-end") as Extract<RunEvent, { type: "step-end" }>;
+  const told = (attempts: number) =>
+    shown({}, [events[0]!, { ...ended, attempts, timedOut: true, durationMs: 300 }]).stdout.split("\n")[1];
+  assertEquals([told(1), told(3)], [
+    "web1 FAILED 1 stop: timed out after 300 ms",
+    "web1 FAILED 1 stop: timed out (3 attempts)",
+  ]);
+});
+
 Deno.test("lines of exec send output where it came from and the rest to standard error", () => {
   const { stdout, stderr } = shown({ style: "exec" });
   assertEquals(stdout, "web1: one\nweb1: two\nweb1: last\n");
