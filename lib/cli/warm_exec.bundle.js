@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: c0149c7d4b2ccd05c95e26539e7be31f717f1d7cb717366e70c1f44d60dc4c87
+// sources: 7ff17169f1fa08c756455df8fc1f05aac14e204bddc2496d972f80dc7a2f526d
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -1794,9 +1794,9 @@ var MuxFrames = class {
     this.#drop(4 + length);
     return packet2.subarray(4, 4 + length);
   }
-  /** How many bytes must come at least before there can be another packet. */
+  /** How many bytes must come at least before there can be another packet: each has a type and a version or number. */
   get missing() {
-    if (this.#size < 4) return 4 - this.#size;
+    if (this.#size < 4) return 12 - this.#size;
     const first = this.#chunks[0];
     return Math.max(0, 4 + uint32(first.length >= 4 ? first : this.#copy(4)) - this.#size);
   }

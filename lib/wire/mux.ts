@@ -194,9 +194,9 @@ export class MuxFrames {
     return packet.subarray(4, 4 + length);
   }
 
-  /** How many bytes must come at least before there can be another packet. */
+  /** How many bytes must come at least before there can be another packet: each has a type and a version or number. */
   get missing(): number {
-    if (this.#size < 4) return 4 - this.#size;
+    if (this.#size < 4) return 12 - this.#size;
     const first = this.#chunks[0];
     return Math.max(0, 4 + uint32(first.length >= 4 ? first : this.#copy(4)) - this.#size);
   }
