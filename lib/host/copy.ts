@@ -82,7 +82,7 @@ export async function copyToHost(
       await peer.prepare({ bytes: tree.totalBytes, single: false });
       await copyTree(run, peer, local, tree, target);
     } else if (info.isFile) {
-      await peer.prepare({ bytes: info.size, single: true });
+      await peer.prepareToSend(info.size, run.signal);
       await copyOne(run, peer, { relative: lastName(local), path: local, info }, target);
     } else throw special(local, info);
   } catch (error) {

@@ -1,10 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { readFully } from "./copy_file.ts";
 import { shown } from "./copy_names.ts";
 import { SPAN_BYTES } from "./copy_part.ts";
-import type { CopyPeer } from "./copy_peer.ts";
+import { type CopyPeer, WORTH_BYTES } from "./copy_peer.ts";
 import type { CopyRun } from "./copy_run.ts";
+import type { SessionSource } from "./session_source.ts";
 import type { SftpClient } from "./sftp_client.ts";
-import { close, openToWrite, type SftpHandle } from "./sftp_files.ts";
+import { close, flush, openToWrite, type SftpHandle } from "./sftp_files.ts";
 import { writePacket } from "../wire/sftp.ts";
 
 /** A round trip shorter than this fills any window: further channels would only cost. */
@@ -15,9 +17,6 @@ const UNQUEUED = 1.5;
 const ROUND_BYTES = 512 * 1024;
 /** Every further channel takes four round trips to open: few steps are better than many. */
 const GROWTH = 4;
-/** What a channel must have left to do to be worth its round trips. */
-const WORTH_BYTES = 8 * 1024 * 1024;
-
 /** Read from the local file at once. */
 const READ_AHEAD_BYTES = 1024 * 1024;
 
@@ -79,9 +78,19 @@ export class CopyChannels {
   /** Sends everything, beginning with the channel that is open. The file may have turned out shorter: see `sentBytes`. */
   async send(sftp: SftpClient, handle: SftpHandle): Promise<void> {
     this.#start(sftp, handle);
+    if (this.#peer.further !== undefined) this.#growAtOnce(this.#peer.further);
     // Grows while it is waited for.
     for (let at = 0; at < this.#workers.length; at++) await this.#workers[at];
     if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Whether what was sent has been flushed to the host's disk, too. */
+  get isFlushed(): boolean {
+    return this.#durable;
+  }
+
+  get #durable(): boolean {
+    return this.#peer.further !== undefined;
   }
 
   /** Channels that were used. */
@@ -144,6 +153,10 @@ export class CopyChannels {
         this.#measure(length, sentAt);
       }).catch((error) => this.#fail(error));
       answers.push(answer);
+    }
+    if (this.#durable && !this.#failure && !this.#short) {
+      // Behind its last data, in the same flight: when all channels have their answer, everything is on the disk.
+      answers.push(flush(sftp, handle, { signal }).catch((error) => this.#fail(error)));
     }
     // Nobody is to wait for a session that has nothing left to do.
     this.#allGiven.abort();
@@ -223,6 +236,37 @@ export class CopyChannels {
     await working;
   }
 
+  /** Takes the clients that were opened ahead, each as it comes, and those of another connection when that is there. */
+  #growAtOnce(further: Promise<SessionSource | undefined>): void {
+    this.#growing = true;
+    const signal = AbortSignal.any([this.#run.signal, this.#allGiven.signal]);
+    for (let index = 1; this.#peer.isWarm(index); index++) {
+      this.#join(this.#peer.client(index), signal);
+    }
+    const others = async () => {
+      const source = await until(further, signal).catch(() => undefined);
+      const left = this.#source.size - this.#next;
+      this.#growing = source !== undefined; // where none comes, there may be more of those that there are
+      const count = Math.min(source?.parallel ?? 0, Math.floor(left / WORTH_BYTES));
+      // One after the other: all their first windows at once would be a queue, in which each would take the way for full.
+      for (let more = 0; more < count; more++) {
+        this.#join(this.#peer.furtherClient(source!, signal), signal, this.#rttMs * more / count);
+      }
+    };
+    this.#workers.push(others());
+  }
+
+  /** One that cannot be had, or comes when all is given out, is no failure. */
+  #join(opening: Promise<SftpClient>, signal: AbortSignal, delayMs = 0): void {
+    const joining = (async () => {
+      const sftp = await until(opening, signal);
+      const handle = await openToWrite(sftp, this.#remote, { signal });
+      if (delayMs > 0) await delay(delayMs, undefined, { signal });
+      this.#startFurther(sftp, handle);
+    })();
+    this.#workers.push(joining.catch(() => {}));
+  }
+
   #refused = false;
   /** Aborted when there is nothing left for a further channel. */
   readonly #allGiven = new AbortController();
@@ -235,5 +279,18 @@ export class CopyChannels {
         .finally(() => close(sftp, handle, { urgent: true }).catch(() => {}))
         .catch((error) => this.#fail(error)),
     );
+  }
+}
+
+/** What comes, unless the signal is aborted before. */
+async function until<T>(coming: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([coming, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

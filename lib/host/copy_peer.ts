@@ -5,6 +5,9 @@ import { SftpClient } from "./sftp_client.ts";
 import { RIDDEN_BYTES, type SshRide } from "./ssh_ride.ts";
 import { openSftp } from "./sftp_session.ts";
 
+/** What a channel must have left to do to be worth its round trips. */
+export const WORTH_BYTES = 8 * 1024 * 1024;
+
 /** How long a copy waits for a session beside the one that it has. */
 const BESIDE_MS = 5_000;
 
@@ -23,6 +26,8 @@ export class CopyPeer implements AsyncDisposable {
   #clients: Promise<SftpClient>[] = [];
   readonly #left: Promise<SftpClient>[] = [];
   readonly #shells = new Set<CopyShell>();
+
+  #further: ReturnType<NonNullable<SessionSource["further"]>>;
 
   constructor(source: SessionSource | SftpClient) {
     this.where = source.where;
@@ -93,6 +98,36 @@ export class CopyPeer implements AsyncDisposable {
     return this.#given ? Promise.resolve(this.#given) : this.client(0, signal);
   }
 
+  /**
+   * One file of so many bytes is going to be sent. On a long way no login is waited for: the data begins on the connection
+   * that is there, over several clients that are opened while whatever comes before it is asked.
+   */
+  async prepareToSend(bytes: number, signal: AbortSignal): Promise<void> {
+    const load = { bytes, single: true };
+    this.#further = this.#source?.further?.(load);
+    if (this.#further === undefined) return await this.prepare(load);
+    const count = Math.min(this.parallel, Math.floor(bytes / WORTH_BYTES));
+    for (let index = 1; index < count; index++) this.client(index, signal).catch(() => {});
+  }
+
+  /** Sessions of another connection, should they come; undefined: none are on their way. */
+  get further(): Promise<SessionSource | undefined> | undefined {
+    return this.#further;
+  }
+
+  /** Whether a client has been asked for. */
+  isWarm(index: number): boolean {
+    return this.#clients[index] !== undefined;
+  }
+
+  /** A client of the other connection; ended with this peer. */
+  furtherClient(source: SessionSource, signal: AbortSignal): Promise<SftpClient> {
+    const opening = source.open(signal).then((session) => openSftp(session, signal));
+    opening.catch(() => {}); // the caller's to see
+    this.#left.push(opening);
+    return opening;
+  }
+
   /** One of several clients, `index` from 0 to `parallel` − 1. */
   client(index: number, signal?: AbortSignal): Promise<SftpClient> {
     if (this.#given) return Promise.resolve(this.#given);
@@ -127,11 +162,15 @@ export class CopyPeer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     using _lane = this.#lane;
+    this.#further?.then((lane) => lane?.[Symbol.dispose](), () => {}); // a login under way is not waited for
     for (const shell of this.#shells) shell.close();
     const opened = [...this.#left, ...this.#clients.filter((client) => client !== undefined)];
     const clients = await Promise.allSettled(opened);
-    await Promise.all(
+    const ended = Promise.all(
       clients.map((end) => end.status === "fulfilled" ? end.value[Symbol.asyncDispose]() : undefined),
     );
+    // On a long way the server's answers to that are not waited for.
+    if (this.#further === undefined) await ended;
+    else ended.catch(() => {});
   }
 }

@@ -22,6 +22,9 @@ import type { SshRide } from "./ssh_ride.ts";
 /** What a spawned command may be given; its standard input is the process's `stdin`. */
 export type SpawnOptions = Omit<ExecOptions, "stdin">;
 
+/** From here on a login takes so long that a copy had better not wait for it, in milliseconds. */
+const FAR_RTT_MS = 100;
+
 /** How a host came by its connection. */
 export interface HostOptions {
   /** Sessions at a time; a refusal by the server lowers it. Default 10, sshd's own. */
@@ -144,6 +147,13 @@ export class Host implements AsyncDisposable {
     // Half of what the server allows: commands beside a copy find sessions, too.
     get parallel() {
       return Math.max(1, Math.floor(host.#gate.limit / 2));
+    },
+    further: (load: Load) => {
+      const { rttMs = 0 } = host;
+      if (host.#lanes === undefined || !load.single || rttMs < FAR_RTT_MS) return undefined;
+      return import("./lane_source.ts").then(({ furtherSource }) =>
+        furtherSource(host.#lanes, host.#gate, load, host.where)
+      );
     },
     get where() {
       return host.where;

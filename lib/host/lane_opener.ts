@@ -5,7 +5,7 @@ import type { OpenSshStart } from "../master/openssh_master.ts";
 import { forwardedAgentOf } from "../target/forwarded_agent.ts";
 import { noPrompter } from "../target/prompter.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
-import type { LanePurpose } from "./lane.ts";
+import type { LanesOptions } from "./lanes.ts";
 
 /** Reasons for needing the installed `ssh` that need nobody's hand: not FIDO keys, PKCS#11 or GSSAPI. */
 const UNATTENDED = /^(certificate|revocation list) /;
@@ -13,7 +13,8 @@ const UNATTENDED = /^(certificate|revocation list) /;
 /**
  * How lanes to a target are opened: with keys that need no passphrase and no touch, and a host key that is known;
  * undefined where that can never be. Data goes through the installed `ssh` where there is one (a process of its own,
- * with OpenSSH's own cryptography: neither our event loop nor the keeper's has the work), commands through ssh2.
+ * with OpenSSH's own cryptography: neither our event loop nor the keeper's has the work), commands through ssh2; so does
+ * data that has a long way: of its login's round trips ssh2 saves four of nine, and on such a way windows are the limit.
  *
  * @param openSsh what the target was resolved with, where only the installed `ssh` can connect to it.
  */
@@ -21,11 +22,11 @@ export function laneOpener(
   target: Target,
   options: TargetOptions,
   openSsh: TargetOptions | undefined,
-): ((purpose: LanePurpose, signal: AbortSignal) => Promise<Connection>) | undefined {
+): LanesOptions["open"] | undefined {
   if (!isRepeatable(target)) return undefined;
   const quiet = unattended(target);
-  return async (purpose, signal) => {
-    if (openSsh !== undefined || (purpose === "bulk" && await hasSsh(target))) {
+  return async (purpose, signal, far) => {
+    if (openSsh !== undefined || (purpose === "bulk" && !far && await hasSsh(target))) {
       // Of an agent's keys as well; by the name that OpenSSH before 8.5 knows, too.
       const extra = openSsh ? [] : ["PubkeyAcceptedKeyTypes=-sk-*,webauthn-sk-*"];
       return await openOpenSshConnection(quiet, {

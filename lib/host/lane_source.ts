@@ -53,7 +53,26 @@ export async function laneSource(
   where: string,
 ): Promise<HeldSource | undefined> {
   const pays = bytes >= laneThreshold(main.roundTripMs) || main.waitingCount > 0;
-  const held = pays ? await lanes?.bulk(main) : undefined;
+  return pays ? await heldLane(lanes, main, where) : undefined;
+}
+
+/** A lane that joins a copy which has begun without it; undefined for a file that would be sent before it has logged in. */
+export async function furtherSource(
+  lanes: Lanes | undefined,
+  main: SessionGate,
+  { bytes }: Load,
+  where: string,
+): Promise<HeldSource | undefined> {
+  return bytes >= RIDDEN_BYTES ? await heldLane(lanes, main, where, true) : undefined;
+}
+
+async function heldLane(
+  lanes: Lanes | undefined,
+  main: SessionGate,
+  where: string,
+  far = false,
+): Promise<HeldSource | undefined> {
+  const held = await lanes?.bulk(main, far);
   if (held === undefined) return undefined;
   const { lane, release } = held;
   return {

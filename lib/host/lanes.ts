@@ -16,8 +16,11 @@ const HANDSHAKE_ROUND_TRIPS = 7;
 const HANDSHAKE_MS = 80;
 
 export interface LanesOptions {
-  /** Opens one more connection, asking nobody anything; rejects where that cannot be. */
-  readonly open: (purpose: LanePurpose, signal: AbortSignal) => Promise<Connection>;
+  /**
+   * Opens one more connection, asking nobody anything; rejects where that cannot be. `far`: the way is long, and so each
+   * round trip of a login is to be saved.
+   */
+  readonly open: (purpose: LanePurpose, signal: AbortSignal, far: boolean) => Promise<Connection>;
   /** Lanes at once, beside the connection that is there. */
   readonly most: number;
   /** Says what was decided, for those who want to know. */
@@ -64,9 +67,12 @@ export class Lanes {
   }
 
   /** A lane for much data: one that nobody uses, or a new one; undefined where there is none to be had. */
-  async bulk(main: SessionGate): Promise<{ readonly lane: Lane; readonly release: () => void } | undefined> {
+  async bulk(
+    main: SessionGate,
+    far = false,
+  ): Promise<{ readonly lane: Lane; readonly release: () => void } | undefined> {
     const idle = [...this.#lanes].find((lane) => lane.purpose === "bulk" && !lane.busy && !lane.ended);
-    const lane = idle ?? (this.#mayOpen ? await this.#open("bulk", main) : undefined);
+    const lane = idle ?? (this.#mayOpen ? await this.#open("bulk", main, far) : undefined);
     return lane && { lane, release: lane.use() };
   }
 
@@ -104,17 +110,17 @@ export class Lanes {
     }
   }
 
-  #open(purpose: LanePurpose, main: SessionGate): Promise<Lane | undefined> {
-    const opening = this.#connect(purpose, main);
+  #open(purpose: LanePurpose, main: SessionGate, far = false): Promise<Lane | undefined> {
+    const opening = this.#connect(purpose, main, far);
     this.#opening.add(opening);
     return opening.finally(() => this.#opening.delete(opening));
   }
 
-  async #connect(purpose: LanePurpose, main: SessionGate): Promise<Lane | undefined> {
+  async #connect(purpose: LanePurpose, main: SessionGate, far: boolean): Promise<Lane | undefined> {
     const { open, say, lingerMs } = this.#options;
     const startedAt = performance.now();
     try {
-      const connection = await open(purpose, this.#stop.signal);
+      const connection = await open(purpose, this.#stop.signal, far);
       this.#handshakeMs = performance.now() - startedAt;
       const lane = new Lane(purpose, connection, { maxSessions: main.limit, lingerMs });
       this.#lanes.add(lane);

@@ -21,6 +21,11 @@ export interface SessionSource {
    * where they had better go through this one.
    */
   lane?(load: Load): Promise<(SessionSource & Disposable) | undefined>;
+  /**
+   * The same for one file that is to be sent, where the way is so long that it had better begin here than wait for the
+   * other source's login; undefined where that does not pay.
+   */
+  further?(load: Load): Promise<(SessionSource & Disposable) | undefined> | undefined;
   /** How the installed `ssh` can move the bytes of a large file over the same connection; undefined where it cannot. */
   ride?(): Promise<SshRide | undefined>;
 }
