@@ -1,4 +1,5 @@
-import { type IncludeStep, StepChecker, underConditions } from "./check_step.ts";
+import { type IncludeStep, underConditions } from "./build_step.ts";
+import { StepChecker } from "./check_step.ts";
 import { nameProblem } from "./expression.ts";
 import { checkWith, type DocumentPath, type Locate } from "./issues.ts";
 import type { Job, VarSource } from "./job.ts";

@@ -1,30 +1,17 @@
-import type { z } from "../deps/zod.ts";
 import { nearestName } from "../base/nearest_name.ts";
+import { buildStep, type CheckValue, type IncludeStep, type StepKey } from "./build_step.ts";
 import { type ExpressionProblem, nameProblem, syntaxProblem, textProblems } from "./expression.ts";
 import { checkWith, type DocumentPath, type Locate } from "./issues.ts";
 import { describeValue, type Problem } from "./problems.ts";
 import { stepSchemas } from "./schema.ts";
-import type { ActionStep, Step, StepBase, StepCondition } from "./step.ts";
+import type { ActionStep, PromptStep, Step } from "./step.ts";
 import { stepTexts } from "./step_texts.ts";
-
-/** What makes a step of a kind, by its key. */
-export type StepKey = keyof typeof stepSchemas;
 
 /** The keys of all kinds of steps. */
 export const stepKeys = Object.keys(stepSchemas) as StepKey[];
 
 /** The kinds that a parallel group and `onFailure` may hold. */
 const actionKeys: readonly StepKey[] = ["exec", "script", "copy", "template", "fetch", "wait"];
-
-/** Steps that another file brings; the checker of includes turns each into its steps. */
-export interface IncludeStep {
-  readonly kind: "include";
-  readonly path: DocumentPath;
-  readonly file: string;
-  readonly vars: Readonly<Record<string, unknown>>;
-  readonly when?: readonly StepCondition[];
-  readonly tags?: readonly string[];
-}
 
 /** The YAML keys of fields that have another name in a checked step. */
 const keyOf = (kind: string, field: string): readonly string[] => {
@@ -68,10 +55,10 @@ export class StepChecker {
     const inner = Object.keys(stepSchemas.wait.shape.wait.shape);
     const keysAt = (at: DocumentPath) =>
       at.length === 0 ? shape : at[0] === "wait" ? inner : at[0] === "reconnect" ? ["after"] : ["name", "by"];
-    const check = <K extends StepKey>(key: K): Value<K> | undefined => {
+    const check: CheckValue = (key) => {
       const checked = checkWith(stepSchemas[key], step, path, this.#locate, keysAt);
       if (!checked.ok) this.#problems.push(...checked.problems);
-      return checked.ok ? checked.value as Value<K> : undefined;
+      return checked.ok ? checked.value as never : undefined;
     };
     const before = this.#problems.length;
     // The steps inside are checked even where the step around them is wrong.
@@ -81,105 +68,11 @@ export class StepChecker {
       kind !== "parallel" && "onFailure" in shape.reduce((all, key) => ({ ...all, [key]: 1 }), {})
         ? this.#actions(held.onFailure, [...path, "onFailure"])
         : [];
-    const built = this.#build(kind, check, path, inGroup, onFailure);
+    const { where } = this.#locate(path, "value");
+    const built = buildStep(kind, check, { path, where, inGroup, onFailure });
     if (built === undefined || this.#problems.length > before) return undefined;
     this.#checkTexts(built, path);
     return built;
-  }
-
-  #build(
-    kind: StepKey,
-    check: <K extends StepKey>(key: K) => Value<K> | undefined,
-    path: DocumentPath,
-    inGroup: readonly ActionStep[],
-    onFailure: readonly ActionStep[],
-  ): Step | IncludeStep | undefined {
-    const { where } = this.#locate(path, "value");
-    if (kind === "parallel") {
-      const value = check("parallel");
-      if (!value) return undefined;
-      const own = conditionsOf(value);
-      return { kind, where, name: value.name, steps: inGroup.map((step) => underConditions(step, own)) };
-    }
-    if (kind === "include") {
-      const value = check("include");
-      return value && { kind, path, file: value.include, vars: value.vars ?? {}, ...conditionsOf(value) };
-    }
-    if (kind === "reconnect") {
-      const value = check("reconnect");
-      return value &&
-        { kind, ...bare(value, where), timeoutMs: value.timeout, afterMs: value.reconnect.after };
-    }
-    if (kind === "prompt") {
-      const value = check("prompt");
-      if (!value) return undefined;
-      const { prompt, register, default: fallback, choices, secret } = value;
-      if (choices && fallback !== undefined && !choices.includes(fallback)) {
-        this.#say([...path, "default"], `the default ${JSON.stringify(fallback)} is not among the choices`, {
-          fix: `choices: ${choices.join(", ")}`,
-        });
-      }
-      const rest = { ...some({ default: fallback, choices, secret }), register };
-      return { kind, ...bare(value, where), message: prompt, ...rest };
-    }
-    if (kind === "confirm") {
-      const value = check("confirm");
-      return value &&
-        { kind, ...bare(value, where), message: value.confirm, ...some({ default: value.default }) };
-    }
-    const common = (value: ActionValue) => ({
-      ...commonOf(value, where),
-      ...some({ onFailure: nonEmpty(onFailure) }),
-    });
-    switch (kind) {
-      case "exec": {
-        const value = check(kind);
-        if (!value) return undefined;
-        const { exec: command, env, cwd, creates } = value;
-        return { kind, ...common(value), command, env, cwd, creates };
-      }
-      case "script": {
-        const value = check(kind);
-        return value && {
-          kind,
-          ...common(value),
-          ...withPlace(value),
-          path: value.script,
-          args: value.args,
-          interpreter: value.interpreter,
-        };
-      }
-      case "copy": {
-        const value = check(kind);
-        if (!value) return undefined;
-        const { copy: from, to, creates, mode, owner, exclude } = value;
-        return {
-          kind,
-          ...common(value),
-          ...withPlace(value),
-          from,
-          to,
-          creates,
-          ...some({ mode, owner, exclude }),
-        };
-      }
-      case "template": {
-        const value = check(kind);
-        if (!value) return undefined;
-        const { template: from, to, mode, owner, escape } = value;
-        return { kind, ...common(value), ...withPlace(value), from, to, ...some({ mode, owner, escape }) };
-      }
-      case "fetch": {
-        const value = check(kind);
-        return value && { kind, ...common(value), ...withPlace(value), from: value.fetch, to: value.to };
-      }
-      case "wait": {
-        const value = check(kind);
-        if (!value) return undefined;
-        const { port, file, command, interval: intervalMs } = value.wait;
-        return { kind, ...common(value), ...withPlace(value), ...some({ port, file, command }), intervalMs };
-      }
-    }
   }
 
   #kindOf(step: unknown, path: DocumentPath, allowed: readonly StepKey[]): StepKey | undefined {
@@ -237,6 +130,7 @@ export class StepChecker {
         this.#say([...path, "register"], `found ${JSON.stringify(step.register)}`, { fix: why });
       }
     }
+    if (step.kind === "prompt") this.#checkDefault(step, path);
     const own = step.kind === "parallel" ? [] : step.when ?? [];
     for (const condition of own) {
       if (typeof condition !== "string") continue;
@@ -249,6 +143,13 @@ export class StepChecker {
     }
   }
 
+  #checkDefault({ default: fallback, choices }: PromptStep, path: DocumentPath): void {
+    if (choices === undefined || fallback === undefined || choices.includes(fallback)) return;
+    this.#say([...path, "default"], `the default ${JSON.stringify(fallback)} is not among the choices`, {
+      fix: `choices: ${choices.join(", ")}`,
+    });
+  }
+
   #say(
     path: DocumentPath,
     why: string,
@@ -257,69 +158,4 @@ export class StepChecker {
     const { fix, of = "value" } = more;
     this.#problems.push({ ...this.#locate(path, of), why, ...(fix === undefined ? {} : { fix }) });
   }
-}
-
-type Value<K extends StepKey> = z.output<typeof stepSchemas[K]>;
-
-/** What the values of all steps that do something have in common. */
-type ActionValue = Omit<Value<"fetch">, "fetch" | "to">;
-
-interface ConditionValues {
-  readonly name?: string | undefined;
-  readonly when?: StepCondition | boolean | undefined;
-  readonly tags?: readonly string[] | undefined;
-}
-
-/** What has a value. */
-function some<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
-}
-
-function nonEmpty<T>(list: readonly T[]): readonly T[] | undefined {
-  return list.length > 0 ? list : undefined;
-}
-
-function conditionsOf({ when, tags }: ConditionValues) {
-  const condition = typeof when === "boolean" ? String(when) : when;
-  return some({ when: condition === undefined ? undefined : [condition], tags });
-}
-
-/** A step under the conditions of the group or the include around it. */
-export function underConditions<T extends Step>(
-  step: T,
-  around: { readonly when?: readonly StepCondition[]; readonly tags?: readonly string[] },
-): T {
-  if (step.kind === "parallel") {
-    return { ...step, steps: step.steps.map((child) => underConditions(child, around)) };
-  }
-  const when = nonEmpty([...around.when ?? [], ...step.when ?? []]);
-  const tags = nonEmpty([...new Set([...around.tags ?? [], ...step.tags ?? []])]);
-  return { ...step, ...some({ when, tags }) };
-}
-
-function bare(value: ConditionValues, where: string) {
-  return { where, name: value.name, timeoutMs: undefined, retries: 0, ...conditionsOf(value) };
-}
-
-function commonOf(value: ActionValue, where: string): StepBase {
-  const { name, timeout, retries, delay: delayMs, unless, register, user } = value;
-  const flags = some({
-    ignoreErrors: value.ignoreErrors || undefined,
-    quiet: value.quiet || undefined,
-    secret: value.secret || undefined,
-  });
-  return {
-    where,
-    name,
-    timeoutMs: timeout,
-    retries,
-    ...conditionsOf(value),
-    ...some({ delayMs, unless, register, user }),
-    ...flags,
-  };
-}
-
-/** What every kind but `exec`, which always has them, has only where the file says so. */
-function withPlace({ env, cwd, creates }: ActionValue) {
-  return some({ env: Object.keys(env).length > 0 ? env : undefined, cwd, creates });
 }
