@@ -12,6 +12,8 @@
  *   whoever waits to open a fifo that nobody will read.
  * - What it does is also in a file, for whoever comes back after the connection was lost (recover.ts): a step is noted
  *   there before the file `stop` is looked for, and who comes back makes `stop` before reading.
+ * - Its fifos are in memory where the host has /dev/shm: making and removing them in a /tmp on a disk took as long as all
+ *   else of its own. What it notes is not: logind clears /dev/shm of who has left, and a lost note is a step run twice.
  * - All names begin with `cq`: assigning to a name that the environment has would reach the steps.
  * - The subshell before `exec`: dash tells of a signal on the command's own stderr, unless that is set in a child.
  * - `sh -c TEXT sh`: `$0` and the shell's messages are then as under sshd, which calls a shell by its last name.
@@ -31,19 +33,22 @@ exec 3>&1 4>&2
 cqno() { echo "$cqN X"; echo "$cqN X" >&2; exit 1; }
 [ -n "$SHELL" ] || cqno
 [ -z "$cqT" ] || { [ -z "$KSH_VERSION" ] && kill -0 -$$ 2>/dev/null; } || cqno
-mkdir -m 700 "$cqd" 2>/dev/null || cqno
-mkfifo -m 600 "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4" 2>/dev/null || { rm -rf "$cqd"; cqno; }
+cqb=$cqd
+[ ! -d /dev/shm ] || [ ! -w /dev/shm ] || cqb=/dev/shm/@{cqd##*/}
+if [ $cqb = $cqd ]; then set -- $cqd; else set -- $cqd $cqb; fi
+mkdir -m 700 "$@" 2>/dev/null || { [ $cqb = $cqd ] || rmdir $cqb 2>/dev/null; cqno; }
+mkfifo -m 600 $cqb/1 $cqb/2 $cqb/3 $cqb/4 2>/dev/null || { rm -rf "$@"; cqno; }
 echo "P $$" >"$cqd/s"
-trap 'if [ -e "$cqd/t" ] && [ -z "$cqu" ]; then cqu=1; else cqq=1; fi' HUP INT QUIT TERM
+trap 'if [ -e "$cqb/t" ] && [ -z "$cqu" ]; then cqu=1; else cqq=1; fi' HUP INT QUIT TERM
 trap : PIPE
 cqpour() {
   trap "" HUP INT QUIT TERM
-  cd "$cqd"
+  cd $cqb
   cat "$@" 2>/dev/null
   exec >/dev/null 2>&1
-  [ -e s ] || exit
-  [ -e over ] || : >dead
-  until [ -e over ] || [ ! -e s ] || ! kill -0 $$; do
+  [ -e $cqd/s ] || exit
+  [ -e $cqd/over ] || : >$cqd/dead
+  until [ -e $cqd/over ] || [ ! -e $cqd/s ] || ! kill -0 $$; do
     for cqx in 1 2 3 4; do : <>$cqx; done
     sleep 1
   done
@@ -70,8 +75,8 @@ cqsettle() {
     cqW=
   fi 2>/dev/null
   cqg=- cqh=0
-  if [ -s "$cqd/m" ]; then [ $cqr -le 128 ] || cqg=$(kill -l $((cqr-128))); : >"$cqd/m"; fi
-  if [ -e "$cqd/t" ]; then cqh=1 cqu=; rm -f "$cqd/t"; fi
+  if [ -s "$cqb/m" ]; then [ $cqr -le 128 ] || cqg=$(kill -l $((cqr-128))); : >"$cqb/m"; fi
+  if [ -e "$cqb/t" ]; then cqh=1 cqu=; rm -f "$cqb/t"; fi
   cqx="$cqc $cqr @{cqg:--} $cqh"
   if [ $cqr$cqh = 00 ]; then
     cqput "E $cqx"; cqsay "E $cqx"
@@ -125,7 +130,7 @@ cqturn() {
     cqsay "B $cqj"
     cqtell || break
     cqc=$cqj cqk=$((cqk+1))
-    [ ! -s "$cqd/m" ] || : >"$cqd/m"
+    [ ! -s "$cqb/m" ] || : >"$cqb/m"
     [ -z "$cqt" ] || cqwatch $cqt
     cqx$cqj
     cqr=$?
@@ -140,10 +145,10 @@ cqturn() {
   [ ! -e "$cqd/stop" ] || cqa=k
   if [ "$cqa" = k ]; then
     [ -z "$cqU" ] || cqsweep
-    exec rm -rf "$cqd"
+    exec rm -rf $cqb $cqd
   fi
   : >"$cqd/over"
-  rm -f "$cqd/1" "$cqd/2" "$cqd/3" "$cqd/4"
+  if [ $cqb = $cqd ]; then rm -f $cqb/1 $cqb/2 $cqb/3 $cqb/4; else rm -rf $cqb; fi
   return 0
 }
 `);
@@ -164,7 +169,7 @@ cqslay() {
   kill -KILL $1
 }
 cqreap() {
-  read -r cqW <"$cqd/w"
+  read -r cqW <"$cqb/w"
   if [ -e /proc/$$/stat ]; then
     for cqx in /proc/[0-9]*/stat; do
       read -r cqy <"$cqx" || continue
@@ -184,13 +189,13 @@ cqwatch() {
     cqw= cqv=
     trap 'cqv=1; [ -z "$cqw" ] || kill -KILL $cqw' USR1
     cqdoze "$1"
-    : >"$cqd/t"
+    : >"$cqb/t"
     kill -TERM -$$
     cqdoze 2
     cqreap
   ) </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- &
   cqW=$!
-  echo $cqW >"$cqd/w"
+  echo $cqW >"$cqb/w"
 }
 `);
 
@@ -203,7 +208,7 @@ cqsweep() {
     if [ -d "$cqx" ] && [ -O "$cqx" ]; then
       cqy=
       read -r cqy <"$cqx/s"
-      kill -0 @{cqy#P } || set -- "$@" "$cqx"
+      kill -0 @{cqy#P } || set -- "$@" "$cqx" "/dev/shm/@{cqx##*/}"
     fi 2>/dev/null
   done
   [ $# = 0 ] || find "$@" -prune -type d -mtime +0 -exec rm -rf {} \; 2>/dev/null
@@ -218,11 +223,11 @@ export function driverMain(attempts: number): string {
   cqpour ${"1 2 ".repeat(turns)}>&3 3>&- 4>&- & cqA=$!
   cqpour ${"3 4 ".repeat(turns)}>&4 3>&- 4>&- & cqB=$!
   while [ -z "$cqF" ]; do
-    cqturn 5>"$cqd/$cqo" 6>"$cqd/$cqe" || cqF=1
+    cqturn 5>$cqb/$cqo 6>$cqb/$cqe || cqF=1
     case $cqo in 1) cqo=2 cqe=4 ;; *) cqo=1 cqe=3 ;; esac
   done
   wait
-} 2>>"$cqd/m"
+} 2>>"$cqb/m"
 `);
 }
 

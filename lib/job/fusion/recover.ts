@@ -30,7 +30,7 @@ export function recoveryCommand(id: string): string {
     "if mkdir -m 700 $d 2>/dev/null; then cat /proc/uptime 2>/dev/null; echo none; exit; fi",
     "[ -O $d ] || exit",
     "echo stop >$d/stop && cat $d/s && echo all || exit",
-    "read -r p <$d/s; kill -0 ${p#P } 2>/dev/null || rm -rf $d",
+    "read -r p <$d/s; kill -0 ${p#P } 2>/dev/null || rm -rf $d /dev/shm/${d##*/}",
   ];
   return `exec sh -c '${script.join("; ")}'`;
 }

@@ -143,7 +143,7 @@ function secretText(
 
 function fileText(command: string, name: string): string {
   const end = `carpool-${randomHex(8)}`;
-  const file = `"$cqd/${name}"`;
+  const file = `"$cqb/${name}"`;
   // The file is the account's alone, like the directory; what the step makes is not.
   return `(umask 077; cat >${file}) <<'${end}'\n${command}\n${end}\nexec "$SHELL" ${file} 3>&- 4>&- 5>&- 6>&-`;
 }
