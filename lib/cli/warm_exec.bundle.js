@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: 7ff17169f1fa08c756455df8fc1f05aac14e204bddc2496d972f80dc7a2f526d
+// sources: 7435e9cd00a699bd48db97c5622dbb51f9fb267bcd9667860997ce1f55802c85
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -2546,7 +2546,17 @@ function lacking(what, fix, cause) {
 }
 
 // lib/master/identity.ts
-async function hashOf(text) {
+var hashes = /* @__PURE__ */ new Map();
+var MAX_HASHES = 32;
+function hashOf(text) {
+  let hash = hashes.get(text);
+  if (hash === void 0) {
+    if (hashes.size >= MAX_HASHES) hashes.clear();
+    hashes.set(text, hash = makeHash(text));
+  }
+  return hash;
+}
+async function makeHash(text) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return [
     ...digest.subarray(0, 8)

@@ -87,8 +87,24 @@ export function identityKey(target: Target): Promise<string> {
   return key;
 }
 
+/**
+ * Of texts that were asked for lately. A program that connects again and again asks for the same ones, and each digest
+ * wakes a thread.
+ */
+const hashes = new Map<string, Promise<string>>();
+const MAX_HASHES = 32;
+
 /** The first 16 hexadecimal digits of the SHA-256 of a text. */
-export async function hashOf(text: string): Promise<string> {
+export function hashOf(text: string): Promise<string> {
+  let hash = hashes.get(text);
+  if (hash === undefined) {
+    if (hashes.size >= MAX_HASHES) hashes.clear();
+    hashes.set(text, hash = makeHash(text));
+  }
+  return hash;
+}
+
+async function makeHash(text: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return [...digest.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
