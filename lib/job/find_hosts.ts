@@ -61,7 +61,7 @@ export async function findHosts(
     throw new UsageError({
       what: "Cannot resolve the hosts",
       where: [...(limit ? [`--limit ${limit}`] : []), ...(exclude ? [`--exclude ${exclude}`] : [])].join(" "),
-      why: `none of the ${all.size} hosts of ${pattern} is left`,
+      why: all.size === 1 ? `${pattern} is not left` : `none of the ${all.size} hosts of ${pattern} is left`,
       fix: "see carpool hosts with the same pattern",
     }, "bad-value");
   }

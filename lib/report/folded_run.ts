@@ -1,7 +1,14 @@
-import type { RunEvent, StepEndEvent, StepOutputEvent, StepRetryEvent } from "../base/run_event.ts";
+import type {
+  HostEndEvent,
+  RunEvent,
+  StepEndEvent,
+  StepOutputEvent,
+  StepRetryEvent,
+} from "../base/run_event.ts";
 import { HostFold, type HostGroup } from "./host_fold.ts";
 import { OutputFold, type OutputGroup, type OutputLine } from "./output_fold.ts";
 import { StepsLeft } from "./steps_left.ts";
+import { Told } from "./told.ts";
 
 /** What is told of a run where hosts are told together; each call is one thing to show. */
 export interface FoldTeller {
@@ -21,6 +28,8 @@ export class FoldedRun {
   readonly #output: OutputFold;
   readonly #left = new StepsLeft();
   readonly #ends = new HostFold();
+  readonly #told = new Told();
+  #oneStep = false;
 
   constructor(teller: FoldTeller) {
     this.#teller = teller;
@@ -28,9 +37,11 @@ export class FoldedRun {
   }
 
   event(event: RunEvent): void {
+    this.#told.event(event);
     switch (event.type) {
       case "run-start":
         this.#left.start(event.hosts.length, event.steps);
+        this.#oneStep = event.steps.length === 1;
         break;
       case "step-output":
         this.#output.push(event, this.#teller.streams?.(event));
@@ -45,7 +56,7 @@ export class FoldedRun {
         this.#stepEnd(event);
         break;
       case "host-end":
-        this.#ends.add(event);
+        this.#ends.add(event, this.#toldOf(event));
         for (const step of this.#left.hostEnd(event.host)) this.#over(step);
         break;
     }
@@ -74,6 +85,12 @@ export class FoldedRun {
     // What follows a failure was not announced, and is not waited for on other hosts.
     if (!this.#left.knows(step)) this.tellGroups(step);
     this.#over(this.#left.done(host, step));
+  }
+
+  /** The step is not named where there is only one. */
+  #toldOf(end: HostEndEvent): string | undefined {
+    const step = this.#told.stepOf(end);
+    return step !== undefined && this.#oneStep ? "" : step;
   }
 
   #over(step: string | undefined): void {

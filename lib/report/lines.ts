@@ -5,6 +5,7 @@ import { LineBuffer } from "./line_buffer.ts";
 import { plainText } from "./plain_text.ts";
 import type { Reporter, Sink } from "./reporter.ts";
 import { connected, plural, runTotals, statusPaint, stepCounts, stepPaint, stepText } from "./run_words.ts";
+import { Told } from "./told.ts";
 
 /** How lines are shown. */
 export interface LinesOptions {
@@ -36,8 +37,7 @@ class LinesReporter implements Reporter {
   readonly #buffers = new Map<string, LineBuffer>();
   readonly #titles = new Map<string, string>();
   readonly #ends: HostEndEvent[] = [];
-  /** Why hosts came out badly, as far as it was told when it happened: the end sums up, and does not repeat it. */
-  readonly #told = new Set<string>();
+  readonly #told = new Told();
 
   constructor(sink: Sink, { color = false, style = "run", verbose = false }: LinesOptions) {
     this.#sink = sink;
@@ -47,6 +47,7 @@ class LinesReporter implements Reporter {
   }
 
   event(event: RunEvent): void {
+    this.#told.event(event);
     switch (event.type) {
       case "run-start": {
         this.#width = Math.min(32, Math.max(0, ...event.hosts.map((host) => host.length)));
@@ -62,7 +63,6 @@ class LinesReporter implements Reporter {
         this.#tell(event.host, `${connected[event.connection]} ${event.where}`, dim);
         break;
       case "host-unreachable":
-        this.#told.add(toldKey(event.host));
         this.#tell(event.host, `UNREACHABLE ${event.error.message}`, red);
         break;
       case "step-start":
@@ -96,7 +96,6 @@ class LinesReporter implements Reporter {
   #stepEnd(event: StepEndEvent): void {
     const label = this.#label(event.step, this.#titles.get(event.step) ?? "");
     if (event.status !== "ok") {
-      this.#told.add(toldKey(event.host, event.step));
       this.#tell(event.host, stepText(event, this.#exec ? "" : label), stepPaint(event));
     } else if (this.#verbose) {
       const tries = event.attempts > 1 ? ` (${event.attempts} attempts)` : "";
@@ -115,15 +114,13 @@ class LinesReporter implements Reporter {
     this.#write(runTotals(event, (paint, text) => this.#paint(paint, text)));
   }
 
-  #hostSummary({ host, status, steps, reason, durationMs }: HostEndEvent): string {
-    const step = reason === undefined ? undefined : /^step (\S+) \(/.exec(reason)?.[1];
-    const known = this.#told.has(toldKey(host, step));
-    const why = reason === undefined || known ? "" : reason;
-    if (status === "unreachable" || status === "skipped") {
-      return [status, why].filter((part) => part).join(": ");
-    }
-    const at = known && step !== undefined && this.#steps > 1 ? ` at step ${step}` : "";
-    return `${status}${at}: ${stepCounts(steps)}, ${formatDuration(durationMs)}${why && `; ${why}`}`;
+  #hostSummary(end: HostEndEvent): string {
+    const { status, steps, reason, durationMs } = end;
+    const step = this.#told.stepOf(end);
+    const why = step === undefined ? reason : undefined;
+    if (status === "unreachable" || status === "skipped") return [status, why].filter(Boolean).join(": ");
+    const at = step && this.#steps > 1 ? ` at step ${step}` : "";
+    return `${status}${at}: ${stepCounts(steps)}, ${formatDuration(durationMs)}${why ? `; ${why}` : ""}`;
   }
 
   #label(step: string, title: string): string {
@@ -173,11 +170,6 @@ class LinesReporter implements Reporter {
   #paint(paint: Paint, text: string): string {
     return this.#color ? paint(text) : text;
   }
-}
-
-/** One for a host as a whole, and one for each of its steps. */
-function toldKey(host: string, step = ""): string {
-  return JSON.stringify([host, step]);
 }
 
 /** No name of a host or a step has a NUL in it. */
