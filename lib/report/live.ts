@@ -152,7 +152,9 @@ class LiveReporter implements Reporter {
 
   #group({ step, hosts, lines }: OutputGroup): void {
     const label = this.#exec ? "" : ` ${this.#paint(dim, this.#label(step))}`;
-    this.#print(`${this.#hosts(hosts)}${label}\n${lines.map((line) => `  ${outputLine(line)}\n`).join("")}`);
+    const shown = lines.map((line) => `  ${outputLine(line)}\n`).join("");
+    // What happened before is told before: a failure is not to stand below what `finally` wrote.
+    this.#print(`${this.#takeNews()}${this.#hosts(hosts)}${label}\n${shown}`);
   }
 
   #runEnd(event: RunEndEvent): void {

@@ -354,3 +354,27 @@ Deno.test("live view lets no output, name, title or message act on the terminal"
 Deno.test("widths are those of a terminal: wide letters two, marks none", () => {
   assertEquals(["abc", "漢字", "e\u0301", "😀"].map(widthOf), [3, 4, 1, 2]);
 });
+
+Deno.test("live view tells a failure above what the host still wrote after it", () => {
+  const { terminal, reporter } = begin({}, 100, 40);
+  const events = madeRun({ hosts: 1, steps: 3, failing: 1 });
+  const failed = events.findIndex((event) => event.type === "step-end" && event.status === "failed");
+  const { atMs, host } = events[failed] as Extract<RunEvent, { type: "step-end" }>;
+  const at = { atMs, host, step: "finally.1" };
+  const last: RunEvent[] = [
+    { ...at, type: "step-start", kind: "exec", title: "put back" },
+    { ...at, type: "step-output", stream: "stdout", text: "put back\n" },
+    {
+      ...{ ...at, type: "step-end", status: "ok", outcome: "exited", code: 0, signal: null },
+      ...{ timedOut: false, attempts: 1, durationMs: 1, bytes: 9 },
+    },
+  ];
+  // All in one moment: no frame is drawn between them.
+  const two = (event: RunEvent) => event.type === "run-start" ? { ...event, hosts: ["web1", "web2"] } : event;
+  for (const event of [...events.slice(0, failed + 1), ...last, ...events.slice(failed + 1)]) {
+    reporter.event(two(event));
+  }
+  const text = terminal.text.join("\n");
+  assert(text.indexOf("FAILED 3") < text.indexOf("| put back"), text);
+  assert(text.includes("| put back"), text);
+});
