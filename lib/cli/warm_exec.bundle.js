@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: 7435e9cd00a699bd48db97c5622dbb51f9fb267bcd9667860997ce1f55802c85
+// sources: 07eeeec54ddddcef1344a959de96a549fe83c6f1b287fbe30510907bbe072537
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -2824,7 +2824,6 @@ async function runIn(session, { command, stdin }, env) {
     interrupted = true;
     session.signal("INT");
   };
-  Deno.addSignalListener("SIGINT", interrupt);
   session.start({
     kind: "exec",
     command
@@ -2844,8 +2843,11 @@ async function runIn(session, { command, stdin }, env) {
     onOutputEnd: () => {
     }
   });
-  if (stdin && !Deno.stdin.isTerminal()) passInput(session);
-  else session.endInput();
+  const passes = stdin && !Deno.stdin.isTerminal();
+  if (!passes) session.endInput();
+  await Promise.resolve();
+  Deno.addSignalListener("SIGINT", interrupt);
+  if (passes) passInput(session);
   const end = await session.ended;
   Deno.removeSignalListener("SIGINT", interrupt);
   return {

@@ -94,7 +94,6 @@ async function runIn(
     interrupted = true;
     session.signal("INT");
   };
-  Deno.addSignalListener("SIGINT", interrupt);
   session.start({ kind: "exec", command }, {
     env,
     onOutput: (data, stream) => {
@@ -110,8 +109,11 @@ async function runIn(
     },
     onOutputEnd: () => {},
   });
-  if (stdin && !Deno.stdin.isTerminal()) passInput(session);
-  else session.endInput();
+  const passes = stdin && !Deno.stdin.isTerminal();
+  if (!passes) session.endInput();
+  await Promise.resolve(); // first the request leaves: to listen and to read Deno starts a thread each
+  Deno.addSignalListener("SIGINT", interrupt);
+  if (passes) passInput(session);
   const end = await session.ended;
   Deno.removeSignalListener("SIGINT", interrupt);
   return { end, interrupted, unread };
