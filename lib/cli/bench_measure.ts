@@ -6,6 +6,7 @@ import { LocalAccount } from "../target/local_account.ts";
 import { noPrompter } from "../target/prompter.ts";
 import type { Target } from "../target/target.ts";
 import { type Found, median } from "./bench_report.ts";
+import { noTemporary } from "./no_temporary.ts";
 
 /** What is measured, and within which bounds. */
 export interface BenchOptions {
@@ -110,7 +111,9 @@ class SameConfig implements AsyncDisposable {
     ];
     const files = [...address, ...fileOptions(target, { keys: "all" })];
     if (configFile !== undefined) return new SameConfig(files);
-    const file = await Deno.makeTempFile({ prefix: "carpool-bench-", suffix: ".config" });
+    const file = await Deno.makeTempFile({ prefix: "carpool-bench-", suffix: ".config" }).catch((error) => {
+      throw noTemporary(error);
+    });
     const included = [`${ours}/.ssh/config`, "/etc/ssh/ssh_config"];
     await Deno.writeTextFile(file, included.map((path) => `Include ${quoted(path)}\n`).join(""));
     return new SameConfig(["-F", file, ...files], file);

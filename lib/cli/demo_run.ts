@@ -10,6 +10,7 @@ import { lines } from "../report/lines.ts";
 import { PerCommandHost } from "./demo_host.ts";
 import { DemoHosts } from "./demo_hosts.ts";
 import { exitStatus, exitStatusOf } from "./exit_status.ts";
+import { noTemporary } from "./no_temporary.ts";
 
 /** What a demo is given. */
 export interface DemoOptions {
@@ -132,7 +133,7 @@ class TemporaryDirectory implements AsyncDisposable {
       return new TemporaryDirectory(await Deno.makeTempDir({ prefix }));
     } catch (error) {
       // `deno task demo` may write below /tmp alone, and TMPDIR may lie elsewhere.
-      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      if (!(error instanceof Deno.errors.NotCapable)) throw noTemporary(error);
       return new TemporaryDirectory(await Deno.makeTempDir({ prefix, dir: "/tmp" }));
     }
   }

@@ -1,6 +1,7 @@
 import { findSsh } from "../master/openssh_master.ts";
 import { checkSocketPath, places } from "../master/places.ts";
 import { CarpoolError, HostKeyError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { knownHostLines } from "../target/known_hosts.ts";
 import type { Target } from "../target/target.ts";
 import type { Finding, Level } from "./doctor_finding.ts";
@@ -102,7 +103,7 @@ async function checkKeys(target: Target, add: Add): Promise<void> {
       }
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        add("warn", "private key", `${path}: ${(error as Error).message}`);
+        add("warn", "private key", `${path}: ${systemWhy(error)}`);
       } else if (explicit) add("warn", "private key", `${path} is not there`, "correct IdentityFile, or -i");
     }
   }
@@ -151,7 +152,7 @@ async function checkSockets(target: Target, add: Add): Promise<void> {
       } else usable ??= directory;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        add("warn", "socket directory", `${directory}: ${(error as Error).message}`);
+        add("warn", "socket directory", `${directory}: ${systemWhy(error)}`);
       } else usable ??= `${directory} (made when it is needed)`;
     }
   }

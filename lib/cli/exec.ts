@@ -22,7 +22,7 @@ Several: each line has its host in front, there is no standard input, and the ex
 0 all well, 1 a host failed, 4 only unreachable hosts. Ctrl-C is passed on; a second one leaves at once.
 
   -t, --tty              a terminal on the host (one host)
-  -n, --no-stdin         do not read standard input
+  -n, --no-stdin         do not read standard input; several hosts never do
   --cwd DIR              remote directory to run in
   --env NAME=VALUE       a variable for the command; may be given again
   --timeout 30s          end the command after this long

@@ -1,4 +1,5 @@
 import { MasterError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { checkSocketPath } from "./places.ts";
 
 /**
@@ -36,7 +37,7 @@ export function bindSocket(path: string): Deno.Listener | undefined {
     throw new MasterError("bad-path", {
       what: "Cannot make a control socket",
       where: path,
-      why: error instanceof Error ? error.message : String(error),
+      why: systemWhy(error),
       fix: "check that its directory exists and is yours",
       cause: error,
       outcome: "not-started",

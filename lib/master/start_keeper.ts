@@ -1,4 +1,5 @@
 import { MasterError } from "../base/errors.ts";
+import { systemWhy } from "../base/system_why.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { dialPlace } from "./keeper_client.ts";
 import type { LineConn } from "./keeper_protocol.ts";
@@ -68,8 +69,7 @@ export async function startKeeper(place: Place, options: StartOptions = {}): Pro
     throw noKeeper(place, "another process has been starting it for too long");
   } catch (error) {
     if (error instanceof MasterError) throw error;
-    const why = error instanceof Error ? error.message.replace(/, run again.*/s, "") : String(error);
-    throw noKeeper(place, why, error);
+    throw noKeeper(place, systemWhy(error), error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { systemWhy } from "../base/system_why.ts";
 import { hashedName } from "./known_hosts_file.ts";
 import type { Target } from "./target.ts";
 
@@ -27,7 +28,7 @@ export async function addKnownHost(
     await writeWhole(file, new TextEncoder().encode(line));
     return { path };
   } catch (error) {
-    return { why: error instanceof Error ? error.message : String(error) };
+    return { why: systemWhy(error) };
   }
 }
 

@@ -203,3 +203,28 @@ async function exists(path: string): Promise<boolean> {
     return false;
   }
 }
+
+Deno.test("a place for temporary files that is not there is told in four parts", async () => {
+  await using home = await TempHome.make();
+  const env = { ...home.env, TMPDIR: "/nonexist" };
+  const { code, stderr } = await carpool(["demo", "--hosts", "1"], { cwd: home.path, env, clearEnv: true });
+  assertEquals(code, 2);
+  assertFourParts(stderr, ["Cannot make a temporary file: /nonexist: no such file or directory; set TMPDIR"]);
+});
+
+Deno.test("a home that cannot be written is told in plain words, once, and the command runs all the same", async () => {
+  await using sshd = await startSshd({});
+  await using home = await TempHome.make();
+  const config = (await Deno.readTextFile(sshd.configFile)).replace(/^ *ControlPath none\n/m, "");
+  await home.write("config", config);
+  const { code, stdout, stderr } = await carpool(["exec", "-F", "config", "test", "--", "echo ran"], {
+    cwd: home.path,
+    env: { ...home.env, HOME: "/proc/nope" },
+    clearEnv: true,
+  });
+  assertEquals([code, stdout], [0, "ran\n"]);
+  assertMatch(
+    stderr,
+    /^Not sharing the connection to .*: Cannot start the keeper: \S+: no such file or directory\n$/,
+  );
+});

@@ -1,4 +1,5 @@
 import { ForwardError } from "../../base/errors.ts";
+import { systemWhy } from "../../base/system_why.ts";
 import type { Endpoint } from "./forward_spec.ts";
 import { formatEndpoint } from "./forward_text.ts";
 
@@ -14,7 +15,7 @@ export async function dialFromHere(target: Endpoint, where: string, signal: Abor
     throw new ForwardError("cannot-connect", {
       what: `Cannot connect to ${formatEndpoint(target)} from here`,
       where,
-      why: cause instanceof Error ? cause.message : String(cause),
+      why: systemWhy(cause),
       cause,
     });
   }

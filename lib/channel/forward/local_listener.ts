@@ -1,4 +1,5 @@
 import { ForwardError } from "../../base/errors.ts";
+import { systemWhy } from "../../base/system_why.ts";
 import type { Endpoint, ForwardSpec } from "./forward_spec.ts";
 import { formatForward } from "./forward_text.ts";
 
@@ -102,7 +103,7 @@ async function removeSocket(path: string): Promise<void> {
 
 function listenError(cause: unknown, spec: ForwardSpec, where: string): ForwardError {
   const what = `Cannot listen for the forward ${formatForward(spec)}`;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = systemWhy(cause);
   if (cause instanceof Deno.errors.AddrInUse) {
     return "path" in spec.listen
       ? new ForwardError("in-use", {
