@@ -8,6 +8,6 @@ export function systemWhy(cause: unknown): string {
     const flag = /--allow-[a-z]+/.exec(cause.message)?.[0];
     return flag === undefined ? "Deno does not allow it" : `Deno does not allow it without ${flag}`;
   }
-  const said = /^(.*?) \(os error \d+\)/s.exec(cause.message)?.[1];
+  const said = /^(?:Failed to spawn '.*': )?(.*?) \(os error \d+\)/s.exec(cause.message)?.[1];
   return said === undefined ? cause.message : said.charAt(0).toLowerCase() + said.slice(1);
 }

@@ -51,7 +51,11 @@ async function run(path: string, args: readonly string[], file: string): Promise
     throw new JobFileError({
       what: cannotUse,
       where,
-      why: denied ? "this program may not run it" : systemWhy(cause),
+      why: denied
+        ? "this program may not run it"
+        : cause instanceof Deno.errors.NotFound
+        ? "the program that its #! line names is not there"
+        : systemWhy(cause),
       fix: denied ? `allow it: --allow-run=${path}` : undefined,
       cause,
     });

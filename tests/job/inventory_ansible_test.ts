@@ -232,6 +232,13 @@ for (const [what, script, message] of programMistakes) {
   });
 }
 
+Deno.test("a program whose own program is not there is told", async () => {
+  await using home = await TempHome.make();
+  const inventory = await home.write("program", "#!/no/such/program\n", 0o700);
+  const why = "program --list: the program that its #! line names is not there";
+  await assertRejects(() => findHosts("all", { inventory }), JobFileError, why);
+});
+
 /** What both sides refuse; ours with a place. */
 const refused: readonly (readonly [string, string])[] = [
   ["[web\nweb1\n", ':1:1: the host "[web": a [ has no ] after it'],
