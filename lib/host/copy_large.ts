@@ -96,9 +96,10 @@ export async function copyLargeFile(
       const from = await pushBySsh(run, ride, sftp, handle, {
         ...{ relative, local: path, remote: part, size: before.size, start, onLook },
       });
+      // What `ssh` has read may be another file, which has taken the name.
       const named = await Deno.stat(path).catch(() => undefined);
-      if (named?.ino !== before.ino || named?.dev !== before.dev) {
-        // What `ssh` has read may be another file, which has taken the name.
+      const sameFile = named?.ino === before.ino && named?.dev === before.dev;
+      if (!sameFile || (from === undefined && named?.size !== before.size)) {
         refused = true;
         run.leaveOut(changed(what, source.path, before.size, named?.size ?? 0));
         return;

@@ -132,6 +132,29 @@ Deno.test("a large push on a long way goes over several channels, on a short one
   assert(await sessions(undefined) <= 2); // one, and one that compares
 });
 
+Deno.test("on a very long way a large push goes over the connection that is there and a lane, which joins it", async () => {
+  await using dir = await tempDir();
+  await writeLarge(`${dir.path}/big`, 160 * MiB);
+  await using world = await StreamWorld.start({ rttMs: 250 });
+  await world.host.exec("true");
+  const { sshd, host, home } = world;
+  const [connections, sessions] = [sshd.connections(), sshd.sessions()];
+  const result = await host.copy(`${dir.path}/big`, "big");
+  assertEquals([result.files, result.bytes], [1, 160 * MiB]);
+  assertEquals(sshd.connections() - connections, 1);
+  // No connection has more than ten.
+  assert(sshd.sessions() - sessions > 10, String(sshd.sessions() - sessions));
+  assert(await same(`${dir.path}/big`, `${home}/big`));
+  const [mine, theirs] = await Promise.all([`${dir.path}/big`, `${home}/big`].map((path) => Deno.stat(path)));
+  assertEquals(theirs.mode! & 0o777, mine.mode! & 0o777);
+  assertEquals(Math.floor(theirs.mtime!.getTime() / 1000), Math.floor(mine.mtime!.getTime() / 1000));
+  assertEquals(await leftBehind(home), []);
+  // A copy that goes on from a part, and is compared, takes the same way.
+  const verified = await host.copy(`${dir.path}/big`, "verified", { verify: true });
+  assertEquals(verified.files, 1);
+  assert(await same(`${dir.path}/big`, `${home}/verified`));
+});
+
 Deno.test("two copies of one large file to one place at once both end well", async () => {
   await using world = await StreamWorld.start();
   await using dir = await tempDir();
