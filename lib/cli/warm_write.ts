@@ -14,7 +14,11 @@ const MAX_RECORDS = 500;
 export async function writeRecord(args: readonly string[], host: Host): Promise<void> {
   const warm = readWarmCommand(args);
   const { target } = host;
-  const simple = target.sources !== undefined && target.controlPath === undefined &&
+  // A master at a path that ssh_config names comes first: the record holds for as long as there is nothing.
+  const named = target.controlPath === undefined
+    ? []
+    : [target.controlPath, ...target.controlPathAlternatives];
+  const simple = target.sources !== undefined && named.every((path) => stampOf(path) === null) &&
     !target.controlPathIsNone &&
     target.controlMaster === "auto" && !target.forwardAgent && target.warnings.length === 0;
   if (warm === undefined || !simple) return;
@@ -26,7 +30,7 @@ export async function writeRecord(args: readonly string[], host: Host): Promise<
     const inventories = ["inventory.yaml", "inventory.yml"].map((name) => `${warm.question.cwd}/${name}`);
     const record: WarmRecord = {
       version: 1,
-      sources: [...target.sources!, ...inventories].map((path) => [path, stampOf(path)]),
+      sources: [...target.sources!, ...inventories, ...named].map((path) => [path, stampOf(path)]),
       controlPath,
       where: target.where,
       env: target.env,

@@ -134,3 +134,24 @@ Deno.test("exec on a warm master takes the short way, and the long one when anyt
     assertEquals((await exec("echo five")).stdout, "five\n");
   });
 });
+
+Deno.test("a ControlPath of ssh_config leaves the short way open until something lies there", async () => {
+  await using world = await KeeperWorld.make();
+  const { home } = world;
+  const path = join(home.path, "cm");
+  const args = ["exec", "-F", world.configFile, "-o", `ControlPath=${path}`, "test", "--"];
+  const exec = (command: string) => world.run([...args, command], { cwd: home.path });
+  assertEquals((await exec("echo one")).stdout, "one\n");
+  const [text] = records(world);
+  const [name] = [...Deno.readDirSync(world.place.directory)].map(({ name }) => name).filter((name) =>
+    /^w.*json$/.test(name)
+  );
+  // Whoever goes the short way takes the record's word for where it is.
+  const marked = text.replace(/"where":"[^"]*"/, '"where":"marked@record:1"');
+  await Deno.writeTextFile(join(world.place.directory, name), marked);
+  assertMatch((await exec("kill -9 $$")).stderr, /marked@record:1: SIGKILL ended it/);
+  await home.write("cm", "");
+  assertMatch((await exec("kill -9 $$")).stderr, /: tester@\S+:\d+: SIGKILL/);
+  await Deno.remove(path);
+  assertMatch((await exec("kill -9 $$")).stderr, /marked@record:1: SIGKILL ended it/);
+});
