@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: 07eeeec54ddddcef1344a959de96a549fe83c6f1b287fbe30510907bbe072537
+// sources: d1bc0d2e3a1e06faeb78b893a0b73fd6308d9cecaf1c3411afdfdab9cbfac9ac
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -2386,12 +2386,22 @@ var SETTLED_AFTER_MS = 2500;
 var ANSWERS_FOR_MS = 1e3;
 var MOST_FILES = 64;
 var seenAt = /* @__PURE__ */ new Map();
+var looks = /* @__PURE__ */ new Map();
 async function lookAt(path) {
   const now = performance.now();
   if (now - (seenAt.get(path) ?? -Infinity) < ANSWERS_FOR_MS) return Deno.statSync(path);
+  const under = looks.get(path);
+  if (under !== void 0) {
+    await under.catch(() => {
+    });
+    return Deno.statSync(path);
+  }
+  const look = Deno.stat(path);
+  looks.set(path, look);
   try {
-    return await Deno.stat(path);
+    return await look;
   } finally {
+    looks.delete(path);
     if (seenAt.size >= MOST_FILES) seenAt.clear();
     seenAt.set(path, performance.now());
   }

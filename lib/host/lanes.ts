@@ -147,9 +147,12 @@ export class Lanes {
 
   /** Closes them all, for good. Idempotent. */
   async close(): Promise<void> {
-    this.#stop.abort();
+    this.#stop.abort(closedForGood);
     clearTimeout(this.#looking);
     await Promise.all([...this.#opening]);
     await Promise.all([...this.#lanes].map(({ connection }) => connection.close()));
   }
 }
+
+/** Made once: every host is closed in the end, and an error with its stack is dear. */
+const closedForGood = new DOMException("the host was closed", "AbortError");

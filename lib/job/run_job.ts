@@ -121,13 +121,27 @@ export function connectWith(
   options: ConnectOptions,
   entries: ReadonlyMap<string, HostEntry> = new Map(),
 ): JobConnect {
+  let loaded: Promise<Connecting> | undefined;
   return async (destination, { signal, fresh }) => {
-    const [{ connect }, { optionsFor }] = await Promise.all([
-      import("../host/connect.ts"),
-      import("./find_hosts.ts"),
-    ]);
+    const { connect, optionsFor, environment } = await (loaded ??= loadConnecting());
     const entry = entries.get(destination);
     const own = entry ? optionsFor(entry, options) : options;
-    return await connect(destination, { ...own, ...(fresh ? { share: false } : {}), signal });
+    return await connect(destination, { environment, ...own, ...(fresh ? { share: false } : {}), signal });
   };
+}
+
+interface Connecting {
+  readonly connect: typeof import("../host/connect.ts").connect;
+  readonly optionsFor: typeof import("./find_hosts.ts").optionsFor;
+  /** Of this process, read once for all hosts of a run. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+async function loadConnecting(): Promise<Connecting> {
+  const [{ connect }, { optionsFor }, { ownEnvironment }] = await Promise.all([
+    import("../host/connect.ts"),
+    import("./find_hosts.ts"),
+    import("../target/local_account.ts"),
+  ]);
+  return { connect, optionsFor, environment: ownEnvironment() };
 }

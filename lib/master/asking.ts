@@ -18,6 +18,7 @@ export class Asking implements Prompter {
   /** Attempts that wait for this one, for it is to their jump host: whoever they may ask can be asked here. */
   readonly #lenders = new Set<Asking>();
   readonly #abandoned = new AbortController();
+  #settled = false;
   #nextId = 0;
   #missedSomebody = false;
 
@@ -71,7 +72,13 @@ export class Asking implements Prompter {
     return leave;
   }
 
+  /** The attempt is over: whoever leaves now gives nothing up. */
+  settle(): void {
+    this.#settled = true;
+  }
+
   #giveUpAlone(): void {
+    if (this.#settled) return;
     if (this.#waiting.length === 0 && this.#lenders.size === 0) this.#abandoned.abort();
   }
 

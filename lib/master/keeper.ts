@@ -223,6 +223,7 @@ export class Keeper {
     this.#opening.set(controlPath, opening);
     clearTimeout(this.#idleTimer);
     const done = () => {
+      asking.settle();
       if (this.#opening.get(controlPath) === opening) this.#opening.delete(controlPath);
       this.#checkIdle();
     };

@@ -86,7 +86,7 @@ export async function askToOpen(
   signal?.throwIfAborted();
   const abort = () => line.close(); // the keeper goes on for the others who wait
   signal?.addEventListener("abort", abort, { once: true });
-  const over = new AbortController(); // takes a question back that nobody waits for any more
+  let over: AbortController | undefined; // takes a question back that nobody waits for any more
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => {});
   try {
@@ -96,9 +96,10 @@ export async function askToOpen(
       signal?.throwIfAborted();
       switch (reply?.type) {
         case "ask": {
-          const asked = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+          const { signal: taken } = over ??= new AbortController();
+          const asked = signal ? AbortSignal.any([signal, taken]) : taken;
           answer(reply, prompter, asked).then((message) => line.send(message)).catch((error) => {
-            if (!over.signal.aborted) reject(error);
+            if (!taken.aborted) reject(error);
           });
           break;
         }
@@ -116,7 +117,7 @@ export async function askToOpen(
   } catch (error) {
     throw signal?.aborted ? signal.reason : error instanceof Deno.errors.BrokenPipe ? keeperGone() : error;
   } finally {
-    over.abort();
+    over?.abort();
     signal?.removeEventListener("abort", abort);
   }
 }

@@ -13,6 +13,9 @@ const MOST_FILES = 64;
 /** When files were last looked at, on the clock of `performance.now()`. */
 const seenAt = new Map<string, number>();
 
+/** Looks by a thread that are under way. */
+const looks = new Map<string, Promise<unknown>>();
+
 /**
  * `Deno.stat` for those who ask often: a look by a thread takes 60 µs, one of our own 4. A disk that does not answer must
  * not stop everything else, and one that has just answered will again.
@@ -20,9 +23,17 @@ const seenAt = new Map<string, number>();
 export async function lookAt(path: string): Promise<Deno.FileInfo> {
   const now = performance.now();
   if (now - (seenAt.get(path) ?? -Infinity) < ANSWERS_FOR_MS) return Deno.statSync(path);
+  const under = looks.get(path);
+  if (under !== undefined) {
+    await under.catch(() => {}); // of an answer that was on its way: the file may have changed since it was given
+    return Deno.statSync(path);
+  }
+  const look = Deno.stat(path);
+  looks.set(path, look);
   try {
-    return await Deno.stat(path);
+    return await look;
   } finally {
+    looks.delete(path);
     if (seenAt.size >= MOST_FILES) seenAt.clear();
     seenAt.set(path, performance.now());
   }
