@@ -21,7 +21,7 @@ export async function nearRide(
 }
 
 /** A way this short has no queue that a command would wait in for long. */
-const RIDE_THERE_RTT_MS = 3;
+const RIDE_THERE_RTT_MS = 5;
 
 /**
  * Whether a copy had better go over the OpenSSH master that is there than over a lane: a large file, moved by `ssh`

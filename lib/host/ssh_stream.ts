@@ -39,6 +39,7 @@ export interface SshStream {
  */
 export async function streamBySsh(ride: SshRide, stream: SshStream, signal: AbortSignal): Promise<boolean> {
   signal.throwIfAborted();
+  if (ride.controlPath.includes("${")) return false; // `ssh` would take that for a variable's name
   const { way, local, remote, start } = stream;
   const push = way === "push";
   const command = `exec ${shellJoin(["sh", "-c", push ? RECEIVE : GIVE, "sh", remote, String(start)])}`;

@@ -1,5 +1,10 @@
-/** Streams that move less than this are held up by a link, a disk or the host, and not by this machine's cores. */
-const SLOW_BYTES_PER_MS = 64_000;
+/** A core that does nothing else moves twice as much at least. Less may be for want of one: then this process wakes late. */
+const FAST_BYTES_PER_MS = 200_000;
+/** Streams this slow are held up by a link, a disk or the host, however busy the machine. */
+const SLOW_BYTES_PER_MS = 32_000;
+/** Later than this, something else had the cores; so many times in a row in time, and there is one to spare. */
+const LATE_MS = 2;
+const IN_TIME = 3;
 /** A stream is judged when it has run for so long: before, `ssh` starts. */
 const JUDGED_MS = 150;
 /** How often those that run are looked at while others wait. */
@@ -36,6 +41,8 @@ export class StreamTurns {
   readonly #running = new Set<Running>();
   readonly #waiting = new Set<() => void>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #dueAt = 0;
+  #inTime = 0;
 
   constructor(options: StreamTurnsOptions = {}) {
     this.#most = options.most ?? Math.max(1, navigator.hardwareConcurrency - 1);
@@ -60,8 +67,13 @@ export class StreamTurns {
     };
   }
 
-  /** Lets as many more run as do so now, should those be slow. */
-  look(): void {
+  /**
+   * Lets as many more run as do so now, should those be slow.
+   *
+   * @param lateMs how much later than it was meant to this is called
+   */
+  look(lateMs = 0): void {
+    this.#inTime = lateMs < LATE_MS ? this.#inTime + 1 : 0;
     const now = this.#now();
     let [bytes, ms] = [0, 0];
     for (const { since, bytes: moved } of this.#running) {
@@ -69,7 +81,8 @@ export class StreamTurns {
       bytes += moved;
       ms += now - since;
     }
-    if (bytes < SLOW_BYTES_PER_MS * ms) this.#admit(Math.max(1, this.#running.size));
+    const mostPerMs = this.#inTime >= IN_TIME ? FAST_BYTES_PER_MS : SLOW_BYTES_PER_MS;
+    if (bytes < mostPerMs * ms) this.#admit(Math.max(1, this.#running.size));
   }
 
   async #wait(signal: AbortSignal): Promise<void> {
@@ -95,8 +108,15 @@ export class StreamTurns {
   }
 
   #watch(): void {
-    if (this.#waiting.size > 0) this.#timer ??= setInterval(() => this.look(), LOOK_MS);
-    else {
+    if (this.#waiting.size > 0 && this.#timer === undefined) {
+      this.#dueAt = performance.now() + LOOK_MS;
+      this.#timer = setInterval(() => {
+        const now = performance.now();
+        const lateMs = now - this.#dueAt;
+        this.#dueAt = now + LOOK_MS;
+        this.look(lateMs);
+      }, LOOK_MS);
+    } else if (this.#waiting.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }

@@ -71,6 +71,21 @@ Deno.test("streams that are slow do not hold up the others: each look lets in as
   for (const name of "abcde") await world.end(name);
 });
 
+Deno.test("streams that could be faster let others in when there is a core to spare, which shows in waking in time", async () => {
+  const world = new World(1);
+  await world.start("a", "b");
+  world.nowMs = 1000;
+  world.turn("a").moved(100e6); // 100 MB/s
+  for (
+    const [lateMs, names] of [[5, "a"], [0, "a"], [0, "a"], [3, "a"], [0, "a"], [1, "a"], [0, "ab"]] as const
+  ) {
+    world.turns.look(lateMs);
+    await world.settle();
+    assertEquals(world.names, names);
+  }
+  for (const name of "ab") await world.end(name);
+});
+
 Deno.test("whoever waits may leave, with the reason of the signal", async () => {
   const world = new World(1);
   await world.start("a");
