@@ -67,7 +67,7 @@ export async function copyToHost(
   const target = await remotePath(peer, remote, WHAT, run.signal);
   let info: Deno.FileInfo;
   try {
-    info = await Deno.stat(local);
+    info = Deno.statSync(local);
   } catch (cause) {
     throw localError(cause, WHAT, local);
   }

@@ -1,6 +1,6 @@
 /** Large files moved by the installed `ssh`: what this process has to do meanwhile is to look how far they have come. */
 import type { CopyRun } from "./copy_run.ts";
-import { plainPath } from "./copy_stream.ts";
+import { plainPath } from "./copy_look.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import { fstat, type SftpHandle } from "./sftp_files.ts";
 import type { SshRide } from "./ssh_ride.ts";

@@ -7,7 +7,7 @@ import type { CopyPeer } from "./copy_peer.ts";
 import type { CopyRun } from "./copy_run.ts";
 import { temporaryBeside } from "./copy_names.ts";
 import { HASH_HEAD, LIST_END } from "./copy_script.ts";
-import { plainPath } from "./copy_stream.ts";
+import { plainPath } from "./copy_look.ts";
 import type { SftpClient } from "./sftp_client.ts";
 import { readReply, sendRead } from "./sftp_data.ts";
 import type { SftpHandle } from "./sftp_files.ts";

@@ -49,11 +49,16 @@ export class CopyPeer implements AsyncDisposable {
    * Runs a script of ours; see {@linkcode CopyShell}. Undefined where the account has only SFTP, or no usable shell, or
    * where all sessions are taken while this copy has one.
    */
-  async shell(script: string, words: readonly string[], signal: AbortSignal): Promise<CopyShell | undefined> {
+  async shell(
+    script: string,
+    words: readonly string[],
+    signal: AbortSignal,
+    asked?: () => void,
+  ): Promise<CopyShell | undefined> {
     if (!this.hasShell) return undefined;
     const session = await this.#openBeside(signal);
     if (session === undefined) return undefined;
-    const shell = await CopyShell.start(session, script, words, signal);
+    const shell = await CopyShell.start(session, script, words, signal, asked);
     if ("sftp" in shell) {
       withoutShell.add(this.#source!);
       if (shell.sftp) this.#clients.push(Promise.resolve(shell.sftp));

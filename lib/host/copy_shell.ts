@@ -74,20 +74,22 @@ export class CopyShell {
   readonly #onOutput: (data: Uint8Array, stream: "stdout" | "stderr") => void;
 
   /**
-   * Starts a script. `sftp` instead, where the account has none for it: with a client, when it turned out to serve
-   * SFTP whatever was asked for.
+   * Starts a script; `asked` is called when that has been asked for, and the answer is on its way. `sftp` instead, where
+   * the account has none for it: with a client, when it turned out to serve SFTP whatever was asked for.
    */
   static async start(
     session: Session,
     script: string,
     words: readonly string[],
     signal: AbortSignal,
+    asked?: () => void,
   ): Promise<CopyShell | { readonly sftp: SftpClient | undefined }> {
     const shell = new CopyShell(session, signal);
     const mark = `carpool-${crypto.randomUUID()}`;
     const command = `exec ${shellJoin(["sh", "-c", GREETING + script, mark, ...words])}`;
     session.start({ kind: "exec", command }, { onOutput: shell.#onOutput, onOutputEnd: () => {} });
     session.write(INIT).catch(() => {}); // an end is seen by whoever reads
+    asked?.();
     const timer = setTimeout(() => session.close(), GREETING_MS);
     try {
       const found = await shell.#findMark(new TextEncoder().encode(`${mark}:`));

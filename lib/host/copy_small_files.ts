@@ -4,24 +4,31 @@ import { changed, readFully } from "./copy_file.ts";
 import { shown } from "./copy_names.ts";
 import type { LocalEntry } from "./local_tree.ts";
 import { LocalTurn, SMALL_BYTES } from "./local_turn.ts";
+import { tarPadding } from "./tar_writer.ts";
 
 /** Files read at once where the disk is waited for, and bytes that may wait to be sent. */
 const AT_ONCE = 16;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** What one file had in it; or why it is left out. */
-export type Contents = { readonly data: Uint8Array } | { readonly problem: CopyError };
+/** One file as it stands in a tar stream, its header first; or why it is left out. */
+export type Packed = { readonly block: Uint8Array } | { readonly problem: CopyError };
 
-/** Reads small files ahead, so that the disk is not waited for file by file. */
+/**
+ * Reads small files ahead and packs them, so that neither the disk nor that is waited for file by file: it is done while
+ * the host's answer is on its way.
+ */
 export class SmallFiles {
-  readonly #read = new Map<LocalEntry, Contents | Promise<Contents>>();
+  readonly #headerOf: (file: LocalEntry) => Uint8Array;
+  readonly #read = new Map<LocalEntry, Packed | Promise<Packed>>();
   readonly #turn: LocalTurn;
   #queue: LocalEntry[] = [];
   #active = 0;
   #waitingBytes = 0;
   #ahead: Promise<void> | undefined;
 
-  constructor(turn = new LocalTurn()) {
+  /** `headerOf`: what stands before a file's contents. */
+  constructor(headerOf: (file: LocalEntry) => Uint8Array, turn = new LocalTurn()) {
+    this.#headerOf = headerOf;
     this.#turn = turn;
   }
 
@@ -52,13 +59,13 @@ export class SmallFiles {
   }
 
   /** A promise only where the disk has to be waited for. */
-  take(file: LocalEntry): Contents | Promise<Contents> {
+  take(file: LocalEntry): Packed | Promise<Packed> {
     const contents = this.#read.get(file);
     if (contents === undefined) {
       // The files come in the order they were expected in, so this is the next one.
       if (this.#queue.at(-1) === file) this.#queue.pop();
       else this.#queue = this.#queue.filter((other) => other !== file);
-      return this.#readsNow(file) ? this.#turn.look(() => readNow(file)) : readFile(file);
+      return this.#readsNow(file) ? this.#now(file) : this.#late(file);
     }
     this.#read.delete(file);
     this.#waitingBytes -= file.info.size;
@@ -84,64 +91,79 @@ export class SmallFiles {
       const file = this.#queue.pop()!;
       this.#waitingBytes += file.info.size;
       if (this.#readsNow(file)) {
-        this.#read.set(file, this.#turn.look(() => readNow(file)));
+        this.#read.set(file, this.#now(file));
         await this.#turn.pause();
         continue;
       }
       this.#active++;
-      const reading = readFile(file).finally(() => {
+      const reading = this.#late(file).finally(() => {
         this.#active--;
         this.#start();
       });
       this.#read.set(file, reading);
     }
   }
-}
 
-/** Never rejects. */
-async function readFile(entry: LocalEntry): Promise<Contents> {
-  try {
-    using file = await Deno.open(entry.path);
-    const data = room(entry);
-    const length = await readFully(file, data);
-    return judged(entry, data, length, await file.stat());
-  } catch (cause) {
-    return problemOf(entry, cause);
+  #now(entry: LocalEntry): Packed {
+    return this.#turn.look(() => {
+      try {
+        using file = Deno.openSync(entry.path);
+        const room = new Room(entry, this.#headerOf(entry));
+        for (let read; room.left.length > 0 && (read = file.readSync(room.left)) !== null;) {
+          room.length += read;
+        }
+        return room.packed(file.statSync());
+      } catch (cause) {
+        return problemOf(entry, cause);
+      }
+    });
   }
-}
 
-function readNow(entry: LocalEntry): Contents {
-  try {
-    using file = Deno.openSync(entry.path);
-    const data = room(entry);
-    let length = 0;
-    for (let read; length < data.length && (read = file.readSync(data.subarray(length))) !== null;) {
-      length += read;
+  /** Never rejects. */
+  async #late(entry: LocalEntry): Promise<Packed> {
+    try {
+      using file = await Deno.open(entry.path);
+      const room = new Room(entry, this.#headerOf(entry));
+      room.length = await readFully(file, room.left);
+      return room.packed(await file.stat());
+    } catch (cause) {
+      return problemOf(entry, cause);
     }
-    return judged(entry, data, length, file.statSync());
-  } catch (cause) {
-    return problemOf(entry, cause);
   }
 }
 
-/** One byte more than the file is said to have shows in the same read whether it has grown. */
-function room(entry: LocalEntry): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(entry.info.size + 1);
-}
+/** Where a file is read to, behind its header. */
+class Room {
+  /** Bytes that have been read. */
+  length = 0;
+  readonly #entry: LocalEntry;
+  readonly #start: number;
+  readonly #block: Uint8Array<ArrayBuffer>;
 
-function judged(
-  { path, info }: LocalEntry,
-  data: Uint8Array,
-  length: number,
-  after: Deno.FileInfo,
-): Contents {
-  if (length === info.size && after.size === length && after.mtime?.getTime() === info.mtime?.getTime()) {
-    return { data: data.subarray(0, length) };
+  constructor(entry: LocalEntry, header: Uint8Array) {
+    const { size } = entry.info;
+    this.#entry = entry;
+    this.#start = header.length;
+    this.#block = new Uint8Array(header.length + size + Math.max(tarPadding(size), 1));
+    this.#block.set(header);
   }
-  return { problem: changed(whatOf(path), path, info.size, Math.max(length, after.size)) };
+
+  /** For what is still to be read. One byte more than the file is said to have shows in the same read whether it has grown. */
+  get left(): Uint8Array<ArrayBuffer> {
+    return this.#block.subarray(this.#start + this.length, this.#start + this.#entry.info.size + 1);
+  }
+
+  /** Whether all is well when the file was found to be `after`. */
+  packed(after: Deno.FileInfo): Packed {
+    const { path, info: { size, mtime } } = this.#entry;
+    if (this.length === size && after.size === size && after.mtime?.getTime() === mtime?.getTime()) {
+      return { block: this.#block.subarray(0, this.#start + size + tarPadding(size)) };
+    }
+    return { problem: changed(whatOf(path), path, size, Math.max(this.length, after.size)) };
+  }
 }
 
-function problemOf({ path }: LocalEntry, cause: unknown): Contents {
+function problemOf({ path }: LocalEntry, cause: unknown): Packed {
   const problem = localError(cause, whatOf(path), path);
   if (problem instanceof CopyError) return { problem };
   throw cause;

@@ -1,19 +1,18 @@
 /** A tree, or a small file, as tar streams: two round trips for all that fits one, however many files there are. */
-import { concat } from "../base/bytes.ts";
 import { ChannelError } from "../base/errors.ts";
 import { decide, type Decision, whileFilled } from "./copy_decide.ts";
 import { fileMode, seconds } from "./copy_file.ts";
 import { FinishScript } from "./copy_finish.ts";
+import { type Greeting, look, plainPath, readGreeting } from "./copy_look.ts";
 import { joinPath, lastName, parentPath } from "./copy_names.ts";
 import type { CopyPeer } from "./copy_peer.ts";
-import { parseHashes, parseRecords, type RemoteRecord } from "./copy_records.ts";
 import type { CopyRun } from "./copy_run.ts";
-import { LIST_END, LOOK, PUSH } from "./copy_script.ts";
+import { PUSH } from "./copy_script.ts";
 import { type CopyShell, LINE_END } from "./copy_shell.ts";
 import { SmallFiles } from "./copy_small_files.ts";
 import type { LocalEntry, LocalTree } from "./local_tree.ts";
 import { TarSender } from "./tar_sender.ts";
-import type { TarEntry } from "./tar_writer.ts";
+import { type TarEntry, tarHeader } from "./tar_writer.ts";
 
 /** Larger files go by SFTP: there they can go on after a break, and over several channels. */
 export const STREAM_FILE_BYTES = 4 * 1024 * 1024;
@@ -21,9 +20,6 @@ export const STREAM_FILE_BYTES = 4 * 1024 * 1024;
 const STREAM_BYTES = 16 * 1024 * 1024;
 /** Names that travel with the command, so that asking costs no round trip; Linux takes an argument of 128 KiB. */
 const MAX_ASKED_BYTES = 48 * 1024;
-/** A listing may not be longer than this; an honest one is about as long as the names that were asked for. */
-export const MAX_LISTING_BYTES = 256 * 1024 * 1024;
-const MAX_GREETING_BYTES = 100;
 
 /** What is to go where. */
 export interface StreamRequest {
@@ -46,17 +42,6 @@ export interface Streamed {
   readonly unsealed: readonly { readonly entry: LocalEntry; readonly mode: number }[];
 }
 
-/** What the script says before it takes a stream. */
-interface Greeting {
-  readonly there: boolean;
-  readonly named: boolean;
-  readonly made: boolean;
-  readonly group: boolean;
-  readonly aheadSeconds: number;
-  readonly records: Map<string, RemoteRecord>;
-  readonly hashes: Map<string, string>;
-}
-
 /**
  * Sends what fits streams. Undefined where the host cannot take one, or not to its end: then SFTP is to do what is not
  * done, and say what is wrong.
@@ -74,10 +59,12 @@ export async function streamToHost(
   const asked = names.length * 3 + names.reduce((sum, name) => sum + name.length, 0) < MAX_ASKED_BYTES / 2 &&
     !names.some((name) => name.includes("\n")); // csh
   const hashes = run.options.update === "checksum" && (single || asked);
-  const contents = new SmallFiles();
-  contents.expect(tree.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES));
+  // A single file's name depends on what the host has.
+  let at = (entry: LocalEntry) => entry.relative;
+  const contents = new SmallFiles((file) => tarHeader(fileEntry(run, file, at(file))));
+  const small = single ? [] : tree.files.filter(({ info }) => info.size <= STREAM_FILE_BYTES);
   const where = [target, own, slash, single ? "f" : "t", plainPath(parentPath(target)), lastName(target)];
-  const stream = await openStream(run, peer, where, hashes, asked ? names : []);
+  const stream = await openStream(run, peer, where, hashes, asked ? names : [], () => contents.expect(small));
   contents.hold();
   if (stream === undefined) return undefined;
   const { shell, greeting } = stream;
@@ -90,7 +77,7 @@ export async function streamToHost(
     if (!single && greeting.there) {
       records.set("", records.get(".")!);
     }
-    const at = (entry: LocalEntry) => single ? lastName(top) : entry.relative;
+    if (single) at = () => lastName(top);
     const decision = await decide(run, tree, { ...greeting, records, hashes: state.hashes }, at);
     if (decision === undefined) return undefined;
     contents.keepOnly(decision.files);
@@ -126,75 +113,16 @@ async function openStream(
   where: readonly string[],
   hashes: boolean,
   names: readonly string[],
+  asking?: () => void,
 ): Promise<OpenStream | undefined> {
   const id = crypto.randomUUID().slice(0, 12);
-  const shell = await peer.shell(PUSH, [...where, id, hashes ? "c" : "", ...names], run.signal);
+  const shell = await peer.shell(PUSH, [...where, id, hashes ? "c" : "", ...names], run.signal, asking);
   if (shell === undefined) return undefined;
   const greeting = await readGreeting(shell, hashes);
   run.signal.throwIfAborted();
   if (greeting !== undefined) return { shell, id, greeting };
   await shell.stop();
   return undefined;
-}
-
-async function readGreeting(shell: CopyShell, withHashes: boolean): Promise<Greeting | undefined> {
-  const said = await shell.readUntil("/", MAX_GREETING_BYTES);
-  const [state, named, made, group, now] = new TextDecoder().decode(said).split(",");
-  if (state !== "d" && state !== "n") return undefined;
-  const listing = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
-  const lines = withHashes ? await shell.readUntil(LIST_END, MAX_LISTING_BYTES) : new Uint8Array(0);
-  if (listing === undefined || lines === undefined) return undefined;
-  return {
-    there: state === "d",
-    named: named === "n",
-    made: made === "m",
-    group: group === "g",
-    aheadSeconds: Number(now) - Date.now() / 1000,
-    records: parseRecords(listing),
-    hashes: parseHashes(lines),
-  };
-}
-
-/** SHA-256 of files below a directory, by path relative to it; undefined where the host cannot tell. */
-export async function remoteHashes(
-  run: CopyRun,
-  peer: CopyPeer,
-  top: string,
-  paths: readonly string[],
-): Promise<Map<string, string> | undefined> {
-  const lines = await askAbout(run, peer, top, paths.map((path) => `./${path}`), true);
-  return lines && parseHashes(lines);
-}
-
-/** As the greeting does, for more names than a command can hold. */
-async function look(
-  run: CopyRun,
-  peer: CopyPeer,
-  top: string,
-  names: readonly string[],
-): Promise<Pick<Greeting, "records" | "hashes"> | undefined> {
-  const [listing, lines] = await Promise.all([
-    askAbout(run, peer, top, names, false),
-    run.options.update === "checksum" ? askAbout(run, peer, top, names, true) : new Uint8Array(0),
-  ]);
-  return listing && lines && { records: parseRecords(listing), hashes: parseHashes(lines) };
-}
-
-async function askAbout(
-  run: CopyRun,
-  peer: CopyPeer,
-  top: string,
-  names: readonly string[],
-  hashes: boolean,
-): Promise<Uint8Array | undefined> {
-  const shell = await peer.shell(LOOK, [plainPath(top), hashes ? "c" : ""], run.signal);
-  if (shell === undefined) return undefined;
-  const writing = shell.write(nameList(names)).then(() => shell.endInput()).catch(() => {}); // its answer tells
-  const answer = await shell.readUntil(LIST_END, MAX_LISTING_BYTES);
-  await writing;
-  await shell.stop();
-  run.signal.throwIfAborted();
-  return answer;
 }
 
 async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise<Streamed | undefined> {
@@ -260,10 +188,9 @@ async function sendStream(
   const fresh = new Set(directories.map(({ entry }) => entry.relative));
   const moves = (path: string) => !fresh.has(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
   const tar = new TarSender((data) => shell.write(data));
-  const name = (path: string) => path === "" ? "n" : `n/${path}`;
   const directoryEntry = (entry: LocalEntry, mode: number): TarEntry => {
     const mtime = seconds(entry.info.mtime) ?? 0;
-    return { name: name(entry.relative), kind: "directory", mode: whileFilled(mode), mtime };
+    return { name: nameIn(entry.relative), kind: "directory", mode: whileFilled(mode), mtime };
   };
   const placed: { readonly path: string; readonly size: number }[] = [];
   contents.expect(files);
@@ -280,18 +207,22 @@ async function sendStream(
         run.leaveOut(read.problem);
         continue;
       }
-      const path = at(file);
-      const mtime = seconds(file.info.mtime) ?? Math.floor(Date.now() / 1000);
-      const entry = { name: name(path), kind: "file", mode: fileMode(run, file.info.mode), mtime } as const;
-      const full = tar.add(entry, read.data) ?? contents.pause();
+      const full = tar.addPacked(read.block) ?? contents.pause();
       if (full) await full;
-      if (moves(path)) finish.move(path);
-      placed.push({ path: file.relative, size: read.data.length });
-      if (read.data.length > 0) run.progress(file.relative, read.data.length);
+      const { size } = file.info;
+      if (moves(at(file))) finish.move(at(file));
+      placed.push({ path: file.relative, size });
+      if (size > 0) run.progress(file.relative, size);
     }
     for (const link of isFirst ? decision.symlinks : []) {
       const mtime = seconds(link.info.mtime) ?? 0;
-      await tar.add({ name: name(link.relative), kind: "symlink", mode: 0o777, mtime, target: link.target });
+      await tar.add({
+        name: nameIn(link.relative),
+        kind: "symlink",
+        mode: 0o777,
+        mtime,
+        target: link.target,
+      });
       if (moves(link.relative)) finish.move(link.relative);
     }
     // Again: filling them has changed their times, which busybox's tar sets at once.
@@ -321,6 +252,16 @@ async function sendStream(
   return true;
 }
 
+/** Where an entry is in a stream, given where it belongs; beside it is the script. */
+function nameIn(path: string): string {
+  return path === "" ? "n" : `n/${path}`;
+}
+
+function fileEntry(run: CopyRun, { info }: LocalEntry, path: string): TarEntry {
+  const mtime = seconds(info.mtime) ?? Math.floor(Date.now() / 1000);
+  return { name: nameIn(path), kind: "file", mode: fileMode(run, info.mode), mtime, size: info.size };
+}
+
 /** Lots of files that go in one stream each. */
 export function batches<File>(files: readonly File[], sizeOf: (file: File) => number): File[][] {
   const lots: File[][] = [];
@@ -343,15 +284,4 @@ function namesOf(tree: LocalTree): string[] {
     ".",
     ...[...tree.directories.slice(1), ...tree.files, ...tree.symlinks].map((entry) => `./${entry.relative}`),
   ];
-}
-
-/** Names as a script takes them on its standard input. */
-export function nameList(names: readonly string[]): Uint8Array {
-  return concat([LINE_END, new TextEncoder().encode(names.map((name) => `${name}\0`).join(""))]);
-}
-
-/** A path for a script: none looks like an option, and none ends in a slash. */
-export function plainPath(path: string): string {
-  const bare = path.replace(/(?<=.)\/+$/, "");
-  return /^\.{0,2}\//.test(bare) || bare === "." || bare === ".." ? bare : `./${bare}`;
 }

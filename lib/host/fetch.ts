@@ -7,7 +7,8 @@ import { CopyPeer } from "./copy_peer.ts";
 import { remotePath } from "./copy_remote_path.ts";
 import { CopyRun } from "./copy_run.ts";
 import { isSettled } from "./copy_decide.ts";
-import { batches, nameList, remoteHashes, STREAM_FILE_BYTES } from "./copy_stream.ts";
+import { nameList, remoteHashes } from "./copy_look.ts";
+import { batches, STREAM_FILE_BYTES } from "./copy_stream.ts";
 import { fetchFile } from "./fetch_file.ts";
 import { listRemoteTree, readLinks, type RemoteEntry, type RemoteSymlink } from "./fetch_list.ts";
 import {

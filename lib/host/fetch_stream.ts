@@ -6,7 +6,7 @@ import { parseRecords, type RemoteRecord } from "./copy_records.ts";
 import type { CopyRun } from "./copy_run.ts";
 import { LIST_END, PULL, TAKE } from "./copy_script.ts";
 import type { CopyShell } from "./copy_shell.ts";
-import { MAX_LISTING_BYTES, plainPath } from "./copy_stream.ts";
+import { MAX_LISTING_BYTES, plainPath } from "./copy_look.ts";
 import {
   checkedLink,
   MAX_ENTRIES,

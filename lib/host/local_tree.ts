@@ -42,7 +42,7 @@ export async function readLocalTree(
   turn = new LocalTurn(),
 ): Promise<LocalTree> {
   const stays = excluder(exclude);
-  const directories: LocalEntry[] = [{ relative: "", path: top, info: await Deno.stat(top) }];
+  const directories: LocalEntry[] = [{ relative: "", path: top, info: Deno.statSync(top) }];
   const files: LocalEntry[] = [];
   const symlinks: LocalSymlink[] = [];
   let totalBytes = 0;

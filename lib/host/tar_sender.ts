@@ -1,3 +1,4 @@
+import { concat } from "../base/bytes.ts";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar_writer.ts";
 
 /** Sent at once: small files share a message, and none waits for long. */
@@ -13,22 +14,19 @@ export class TarSender {
     this.#write = write;
   }
 
-  /** `data` may be used again when this has resolved; undefined where there is nothing to wait for. */
-  add(entry: Omit<TarEntry, "size">, data: Uint8Array = NOTHING): Promise<void> | undefined {
-    const header = tarHeader({ ...entry, size: data.length });
-    const padding = tarPadding(data.length);
-    const room = BUFFER_BYTES - this.#filled;
-    if (header.length + data.length + padding >= room) return this.#putAll(header, data, padding);
-    this.#buffer.set(header, this.#filled);
-    this.#buffer.set(data, this.#filled + header.length);
-    this.#filled += header.length + data.length + padding; // the buffer is zero where nothing has been written
-    return undefined;
+  /** An entry without contents, or with few; undefined where there is nothing to wait for. */
+  add(entry: Omit<TarEntry, "size">, data?: Uint8Array): Promise<void> | undefined {
+    const header = tarHeader({ ...entry, size: data?.length ?? 0 });
+    if (data === undefined) return this.addPacked(header);
+    return this.addPacked(concat([header, data, new Uint8Array(tarPadding(data.length))]));
   }
 
-  async #putAll(header: Uint8Array, data: Uint8Array, padding: number): Promise<void> {
-    await this.#put(header);
-    await this.#put(data);
-    await this.#put(PADDING.subarray(0, padding));
+  /** An entry with its header and its padding; `block` may be used again when there is nothing more to wait for. */
+  addPacked(block: Uint8Array): Promise<void> | undefined {
+    if (block.length >= BUFFER_BYTES - this.#filled) return this.#put(block);
+    this.#buffer.set(block, this.#filled);
+    this.#filled += block.length;
+    return undefined;
   }
 
   /** What ends the stream, and all that is gathered. */
@@ -51,6 +49,3 @@ export class TarSender {
     }
   }
 }
-
-const NOTHING = new Uint8Array(0);
-const PADDING = new Uint8Array(511);

@@ -1,11 +1,18 @@
 /** Local files: looked at without waiting where the disk answers at once, and many together where it does not. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { concat } from "../../lib/base/bytes.ts";
 import type { CopyError } from "../../lib/base/errors.ts";
 import { SmallFiles } from "../../lib/host/copy_small_files.ts";
 import { type LocalEntry, readLocalTree } from "../../lib/host/local_tree.ts";
 import { LocalTurn, SMALL_BYTES } from "../../lib/host/local_turn.ts";
 import { makeTree } from "./copy_test_tree.ts";
 import { tempDir } from "./sftp_server.ts";
+
+const HEADER = new TextEncoder().encode("what stands before it");
+
+function packer(turn: LocalTurn): SmallFiles {
+  return new SmallFiles(() => HEADER, turn);
+}
 
 /** A turn on whose clock each look takes so long. */
 function turnOf(lookMs: number): LocalTurn {
@@ -75,12 +82,13 @@ for (const [how, lookMs] of [["at once", 0], ["late", 100]] as const) {
       entries.push({ relative: `${at}`, path, info: await Deno.lstat(path) });
     }
     for (const order of [[0, 1, 2, 3, 4, 5], [5, 0, 3], [2]]) {
-      const files = new SmallFiles(turnOf(lookMs));
+      const files = packer(turnOf(lookMs));
       files.expect(entries);
       for (const at of order) {
         const taken = await files.take(entries[at]);
-        assert("data" in taken);
-        assertEquals(taken.data, new Uint8Array(entries[at].info.size).fill(at + 1));
+        const data = new Uint8Array(entries[at].info.size).fill(at + 1);
+        assert("block" in taken);
+        assertEquals(taken.block, concat([HEADER, data, new Uint8Array(-data.length & 511)]));
       }
     }
   });
@@ -93,7 +101,7 @@ for (const [how, lookMs] of [["at once", 0], ["late", 100]] as const) {
       return { relative: "f", path, info: await Deno.lstat(path) };
     };
     const whyOf = async (entry: LocalEntry) => {
-      const taken = await new SmallFiles(turnOf(lookMs)).take(entry);
+      const taken = await packer(turnOf(lookMs)).take(entry);
       return "problem" in taken ? taken.problem.why : undefined;
     };
     const grown = await look("one");
@@ -119,15 +127,15 @@ Deno.test("what was read ahead of files that are not wanted is forgotten, and th
     await Deno.writeFile(path, new Uint8Array(256 * 1024).fill(at));
     entries.push({ relative: `${at}`, path, info: await Deno.lstat(path) });
   }
-  const files = new SmallFiles(turnOf(100));
+  const files = packer(turnOf(100));
   files.expect(entries);
   const first = await files.take(entries[0]); // by now the next ones are being read
-  assert("data" in first);
+  assert("block" in first);
   files.hold();
   files.keepOnly(entries.slice(30));
   files.expect(entries.slice(30));
   for (const [at, entry] of entries.slice(30).entries()) {
     const taken = await files.take(entry);
-    assert("data" in taken && taken.data[0] === at + 30);
+    assert("block" in taken && taken.block[HEADER.length] === at + 30);
   }
 });
