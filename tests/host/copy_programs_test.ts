@@ -1,7 +1,7 @@
 /** How many programs a host runs for a copy or a fetch: never one for each file. */
 import { assert, assertEquals } from "@std/assert";
 import { FinishScript } from "../../lib/host/copy_finish.ts";
-import { CountedHost } from "./counted_host.ts";
+import { CountedHost, pathOf } from "./counted_host.ts";
 import { leftBehind, snapshot, tempDir } from "./sftp_server.ts";
 import { age } from "./stream_world.ts";
 
@@ -150,14 +150,14 @@ Deno.test("what a dead copy left is swept by a later one after a day, what someb
   await host.exec(`touch -h -d '3 days ago' ${all.join(" ")}`);
   await host.copy(`${dir.path}/f`, "f");
   // It looks behind the copy's back: at each of them in turn, so that it has when it has looked at the last.
-  await counted.replace("date", `exec ${await path("date")} -d '1 hour' "$@"`);
+  await counted.replace("date", `exec ${await pathOf("date")} -d '1 hour' "$@"`);
   const programs = await counted.programs(async () => {
     await host.copy(`${dir.path}/f`, "g");
     await host.exec(`while [ $(grep -c stat ${counted.log}) -lt 5 ]; do :; done`, { timeoutMs: 20_000 });
   });
   assertEquals(programs.filter((name) => name === "rm").length, 1); // the copy's own
   assertEquals(await there(), all);
-  await counted.replace("date", `exec ${await path("date")} -d '2 days' "$@"`);
+  await counted.replace("date", `exec ${await pathOf("date")} -d '2 days' "$@"`);
   await host.copy(`${dir.path}/f`, "h");
   await host.exec(
     `while ${
@@ -169,11 +169,6 @@ Deno.test("what a dead copy left is swept by a later one after a day, what someb
   );
   assertEquals(await there(), others.sort());
 });
-
-async function path(program: string): Promise<string> {
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output();
-  return new TextDecoder().decode(stdout).trim();
-}
 
 /** Contents by path. */
 async function contents(top: string): Promise<Record<string, string>> {

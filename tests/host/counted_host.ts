@@ -1,11 +1,11 @@
 /** A real host whose sessions find nothing but programs that write down that they were run. */
 import { join } from "@std/path";
+import { CarpoolError } from "../../lib/base/errors.ts";
 import { connect } from "../../lib/host/connect.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { noPrompter } from "../../lib/target/prompter.ts";
 import { publicTempDir } from "../support/public_files.ts";
 import { type Sshd, startSshd } from "../support/sshd.ts";
-import { provide } from "../support/tools.ts";
 
 /** What scripts of ours may call. */
 const PROGRAMS = [
@@ -44,7 +44,7 @@ export class CountedHost implements AsyncDisposable {
     );
     const counted = new CountedHost(sshd, host, bin, log, stack.move());
     for (const name of [...PROGRAMS, ...more]) {
-      await counted.replace(name, `exec ${(await provide(name)).path} "$@"`);
+      await counted.replace(name, `exec ${await pathOf(name)} "$@"`);
     }
     return counted;
   }
@@ -70,4 +70,16 @@ export class CountedHost implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }
+}
+
+/** Where a program of this system is. */
+export async function pathOf(program: string): Promise<string> {
+  const { success, stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] })
+    .output();
+  if (success) return new TextDecoder().decode(stdout).trim();
+  throw new CarpoolError("no-program", {
+    what: "Cannot count programs",
+    where: program,
+    why: "it is not installed",
+  });
 }
