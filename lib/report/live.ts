@@ -168,7 +168,8 @@ class LiveReporter implements Reporter {
       }
     }
     if (!this.#exec || bad || this.#verbose || this.#state.hosts > 1) {
-      this.#print(`${runTotals(event, (paint, text) => this.#paint(paint, text))}\n`);
+      const bolder = (text: string) => this.#paint(bold, text);
+      this.#print(`${runTotals(event, (paint, text) => this.#paint(paint, text), bolder)}\n`);
     }
     this.close();
   }

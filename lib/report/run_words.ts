@@ -7,7 +7,7 @@ import type {
   StepEndEvent,
   StepRetryEvent,
 } from "../base/run_event.ts";
-import { bold, green, red, yellow } from "../deps/std_colors.ts";
+import { green, red, yellow } from "../deps/std_colors.ts";
 
 /** The order in which hosts are counted, for people. */
 export const hostStatuses: readonly HostStatus[] = ["ok", "failed", "unreachable", "skipped", "interrupted"];
@@ -75,12 +75,13 @@ type Paint = (text: string) => string;
 export function runTotals(
   { hosts, connections, durationMs }: RunEndEvent,
   paint: (paint: Paint, text: string) => string = (_, text) => text,
+  head: Paint = (text) => text,
 ): string {
   const total = hostStatuses.reduce((sum, status) => sum + hosts[status], 0);
   const parts = hostStatuses.filter((status) => hosts[status] > 0 || status === "ok")
     .map((status) => paint(statusPaint[status], `${hosts[status]} ${status}`));
   const opened = `${plural(connections, "connection")} opened, ${formatDuration(durationMs)}`;
-  return `${paint(bold, plural(total, "host"))}: ${parts.join(", ")}; ${opened}`;
+  return `${head(plural(total, "host"))}: ${parts.join(", ")}; ${opened}`;
 }
 
 /** A host's steps by what became of them: `3 ok, 1 failed, 2 not run`. */
