@@ -38,6 +38,8 @@ export interface DiffOptions {
   readonly signal: AbortSignal;
   /** Hides what must not be shown. */
   readonly redact: (text: string) => string;
+  /** Remote directories that earlier copies will have made. */
+  readonly made: ReadonlySet<string>;
 }
 
 /** Compares what a copy or template would write with what lies on the host; reads there and changes nothing. */
@@ -59,7 +61,7 @@ export async function diffStep(
   }
   // Where a file of the step lies already, its directory does too.
   const wouldFail = files.every(({ change }) => change === "new" || change === "hidden");
-  const missing = wouldFail ? await missingDirectory(host, action, options.signal) : undefined;
+  const missing = wouldFail ? await missingDirectory(host, action, options) : undefined;
   return {
     files,
     notCompared: found.length - compared.length,
@@ -71,9 +73,10 @@ export async function diffStep(
 async function missingDirectory(
   host: JobHost,
   { to }: PlannedCopy | PlannedTemplate,
-  signal: AbortSignal,
+  { made, signal }: DiffOptions,
 ): Promise<string | undefined> {
   const needed = parentPath(to);
+  if (made.has(needed)) return undefined;
   const { success } = await host.exec(`test -d ${quotePath(needed)}`, { signal });
   return success ? undefined : needed;
 }

@@ -1,5 +1,6 @@
 import { CarpoolError } from "../base/errors.ts";
 import { quotePath } from "../host/command_line.ts";
+import { parentPath } from "../host/copy_names.ts";
 import { diffStep, type StepDiff } from "./diff.ts";
 import type { JobConnect, JobHost } from "./job_host.ts";
 import { actionsOf, type Plan, type PlannedAction, type PlannedHost } from "./planned.ts";
@@ -89,8 +90,23 @@ async function askHost(host: PlannedHost, options: ForecastOptions): Promise<Hos
   }
   await using held = connection;
   const steps: StepForecast[] = [];
-  for (const [i, action] of actions.entries()) steps.push(await ask(held, action, plain[i]!, options));
+  const made = new Set<string>();
+  for (const [i, action] of actions.entries()) {
+    const step = await ask(held, action, plain[i]!, { ...options, made });
+    // A step that would fail makes nothing.
+    if (step.diff?.missing === undefined) {
+      for (const { path } of step.diff?.files ?? []) addDirectories(path, made);
+    }
+    steps.push(step);
+  }
   return { host: name, steps };
+}
+
+/** The directories that a file lies in will be there for later steps. */
+function addDirectories(path: string, made: Set<string>): void {
+  for (let directory = parentPath(path); !made.has(directory); directory = parentPath(directory)) {
+    made.add(directory);
+  }
 }
 
 function needsAsking(action: PlannedAction, { checkGuards, diff }: ForecastOptions): boolean {
@@ -128,7 +144,7 @@ async function ask(
   host: JobHost,
   action: PlannedAction,
   known: StepForecast,
-  options: ForecastOptions,
+  options: ForecastOptions & { readonly made: ReadonlySet<string> },
 ): Promise<StepForecast> {
   if (known.would === "skip") return known;
   const { step, kind, title } = known;
@@ -147,8 +163,8 @@ async function ask(
         : { step, kind, title, would: "run", why: says };
     }
     if (!options.diff || action.late || (action.kind !== "copy" && action.kind !== "template")) return told;
-    const redact = options.redact ?? ((text: string) => text);
-    return { ...told, diff: await diffStep(host, action, { signal: options.signal, redact }) };
+    const { signal, made, redact = (text: string) => text } = options;
+    return { ...told, diff: await diffStep(host, action, { signal, made, redact }) };
   } catch (error) {
     options.signal.throwIfAborted();
     return { ...told, notAsked: messageOf(error) };

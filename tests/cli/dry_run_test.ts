@@ -159,6 +159,10 @@ steps:
     to: there/small
   - template: small
     to: ~/small
+  - copy: dist/
+    to: fresh
+  - template: small
+    to: fresh/small
 `,
   );
   await made.home.write("small", "small\n");
@@ -173,6 +177,8 @@ steps:
     `FAILS unless an earlier step makes the directory ${directory}: it is not there`;
   assertEquals(told.map((line) => line.replace(/^\d .*/, (step) => step[0])), [
     ...["1", fails("gone"), "2", "3", fails("gone/deep"), "4", fails("gone"), "5", "6"],
+    // What a copy of this plan makes is there for the steps behind it.
+    ...["7", "8"],
   ]);
   const json = await made.run(
     ["run", "gone", "--diff", "--dry-run", "--output", "json", "-F", made.configFile],
@@ -184,8 +190,7 @@ steps:
     undefined,
     "gone/deep",
     "gone",
-    undefined,
-    undefined,
+    ...[undefined, undefined, undefined, undefined],
   ]);
 });
 
