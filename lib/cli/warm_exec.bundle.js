@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: d1bc0d2e3a1e06faeb78b893a0b73fd6308d9cecaf1c3411afdfdab9cbfac9ac
+// sources: d4bf8290185b0c8dc043b5c43df954de846e8b27a44956a1f00eb845d82795f2
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -2859,7 +2859,6 @@ async function runIn(session, { command, stdin }, env) {
   Deno.addSignalListener("SIGINT", interrupt);
   if (passes) passInput(session);
   const end = await session.ended;
-  Deno.removeSignalListener("SIGINT", interrupt);
   return {
     end,
     interrupted,

@@ -114,8 +114,7 @@ async function runIn(
   await Promise.resolve(); // first the request leaves: to listen and to read Deno starts a thread each
   Deno.addSignalListener("SIGINT", interrupt);
   if (passes) passInput(session);
-  const end = await session.ended;
-  Deno.removeSignalListener("SIGINT", interrupt);
+  const end = await session.ended; // the listener goes with the process, which is over now
   return { end, interrupted, unread };
 }
 
