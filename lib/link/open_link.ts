@@ -5,7 +5,7 @@ import { Writer } from "../wire/writer.ts";
 import type { Prompter } from "../target/prompter.ts";
 import type { Target } from "../target/target.ts";
 import { type Carrier, carryOverChannel, dialProxyCommand, dialTcp } from "./dial.ts";
-import { openSsh2Link } from "./ssh2_link.ts";
+import { loadSsh2, openSsh2Link } from "./ssh2_link.ts";
 
 export interface OpenLinkOptions {
   readonly prompter: Prompter;
@@ -20,6 +20,8 @@ export interface OpenLinkOptions {
  * names the hop which failed; everything opened on the way is closed then.
  */
 export async function openLink(target: Target, options: OpenLinkOptions): Promise<Link> {
+  // Loading takes as long as a far host's first answer: both at once. Whoever needs it tells when it cannot be loaded.
+  loadSsh2().catch(() => {});
   if (options.via !== undefined) {
     return await openSsh2Link(target, await carryThrough(options.via, target, options.signal), options);
   }

@@ -37,7 +37,7 @@ export interface AgreedAlgorithms {
   readonly cipher: string;
 }
 
-/** Loads what connecting needs, for who measures connecting alone. */
+/** Loads what connecting needs: for who measures connecting alone, or has something to wait for meanwhile. */
 export async function loadSsh2(): Promise<void> {
   await explainMissingPackage(() => import("../deps/ssh2.ts"));
 }

@@ -52,6 +52,26 @@ export interface StartOptions {
  * `MasterError` ("no-keeper") with the reason where it cannot be.
  */
 export async function startKeeper(place: Place, options: StartOptions = {}): Promise<LineConn> {
+  const under = starting.get(place.directory);
+  if (under !== undefined) {
+    // A fleet's hosts come together: one of them starts it, the others wait for that one, and fail as it does.
+    await under;
+    const running = await dialUnlessWedged(place, options.wedgedInode);
+    if (running) return running;
+  }
+  const start = startAlone(place, options);
+  starting.set(place.directory, start);
+  try {
+    return await start;
+  } finally {
+    if (starting.get(place.directory) === start) starting.delete(place.directory);
+  }
+}
+
+/** Starts that are under way in this process, by directory. */
+const starting = new Map<string, Promise<LineConn>>();
+
+async function startAlone(place: Place, options: StartOptions): Promise<LineConn> {
   if (Deno.build.standalone) throw noKeeper(place, "a compiled program has no runtime to start it with");
   try {
     await makePrivate(place.directory);
