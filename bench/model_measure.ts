@@ -39,10 +39,11 @@ export interface ModelLine {
 }
 
 /**
- * Of a tree much of the work is done while answers are under way. At round trip 0 there is no such while, and the local
- * time found there would be too long everywhere else: it is taken at the shortest link.
+ * Of a tree much of the work is done while answers are under way, and so are the first steps of a job whose other text
+ * comes on stdin. At round trip 0 there is no such while, and the local time found there would be too long everywhere
+ * else: it is taken at the shortest link.
  */
-const PIPELINED = new Set(["copy-tree", "fetch-tree"]);
+const PIPELINED = new Set(["copy-tree", "fetch-tree", "job-stdin"]);
 const PIPELINED_LOCAL_AT_MS = 25;
 
 /** A count is an upper bound: the least of so many, and of all that is measured over links that are as long as this. */

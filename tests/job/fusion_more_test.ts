@@ -109,6 +109,52 @@ Deno.test("steps longer than an argument can be travel, and run", async () => {
   assertEquals([textOf(value.events, "1"), textOf(value.events, "2")], ["long\n/usr\n", "short\n"]);
 });
 
+for (const sh of ["dash", "bash", "busybox", "mksh"] as const) {
+  Deno.test(`steps run while the text of others is on its way, and half of that does nothing, with ${sh}`, async () => {
+    await using world = await FusionWorld.make({ sh });
+    const first = Promise.withResolvers<void>();
+    let parcels = 0;
+    const connect: typeof world.connect = async (name, options) => {
+      const host = await world.connect(name, options);
+      const spawn: typeof host.spawn = async (command, more) => {
+        const process = await host.spawn(command, more);
+        if (parcels++ > 0) return process;
+        const writer = process.stdin.getWriter();
+        const stdin = new WritableStream<Uint8Array>({
+          async write(chunk) {
+            await first.promise;
+            await writer.write(chunk.subarray(0, chunk.length >> 1));
+            await writer.close();
+          },
+        });
+        return new Proxy(process, {
+          get: (target, name) => {
+            const value = name === "stdin" ? stdin : Reflect.get(target, name);
+            return typeof value === "function" ? value.bind(target) : value;
+          },
+        });
+      };
+      return {
+        ...kept(host),
+        connection: "new",
+        spawn,
+        [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+      };
+    };
+    const steps = Array.from({ length: 20 }, (_, i) => ({ exec: `echo ${i} >>ran # ${"x".repeat(8192)}` }));
+    const { events, result } = await world.run({ steps }, {
+      connect,
+      // It would never begin if it waited for what comes after the request.
+      onEvent: (event) => event.type === "step-end" && first.resolve(),
+    });
+    assertEquals(result.status, "ok");
+    assertEquals(endsOf(events), Array(20).fill("ok"));
+    assertEquals(parcels, 2);
+    const ran = await Deno.readTextFile(`${world.sshd.home}/ran`);
+    assertEquals(ran.trim().split("\n").map(Number), steps.map((_, i) => i));
+  });
+}
+
 Deno.test("output of steps that travel together comes while the step runs", async () => {
   await using world = await FusionWorld.make();
   const home = world.sshd.home;
@@ -196,6 +242,9 @@ Deno.test("a few steps go one by one where a round trip costs nothing, and many 
     return (await world.sessionsOf(() => world.run({ steps }, { connect }))).sessions;
   };
   assertEquals([await sessions(3, 0.2), await sessions(3, 20), await sessions(20, 0.2)], [3, 1, 1]);
+  assertEquals([await sessions(2, 7), await sessions(2, 9), await sessions(5, 0), await sessions(6, 0)], [
+    ...[2, 1, 5, 1],
+  ]);
 });
 
 Deno.test("what start-up files write does not disturb steps that travel together", async () => {

@@ -22,8 +22,9 @@
  * - mksh ends when it calls off the watch over a step's time: with it, steps with a timeout go one by one.
  * - A step is never in the background: it would ignore SIGINT and SIGQUIT.
  *
- * The caller sets `cqN` (the mark), `cqd` (the directory), `cqS` (the number of steps), `cqT` (whether any has a
- * timeout), `cqs1` … (settings), `cqg1` … (guards), `cqx1` … (what to run); then it ends with {@linkcode driverMain}.
+ * The caller sets `cqN` (the mark), `cqd` (the directory), `cqS` (the number of steps), `cqM` (of how many the text is
+ * here; the others follow on standard input, up to the line `cqH`, and end by setting it to all), `cqT`
+ * (whether any has a timeout), `cqs1` … (settings), `cqg1` … (guards), `cqx1` … (what to run); then it ends with {@linkcode driverMain}.
  */
 export const driverText = shell(String.raw`
 unset SHLVL
@@ -102,6 +103,12 @@ cqturn() {
   while [ -z "$cqF" ]; do
     if [ $cqj -gt $cqS ]; then cqF=1; break; fi
     if [ -n "$cqq" ]; then cqF=1; cqsay S; break; fi
+    if [ $cqj -gt $cqM ]; then
+      cqnote
+      cqtell || break
+      cqx=$(sed "/^$cqH/q")
+      case $cqx in *"$cqH") eval "$cqx" ;; *) cqF=1; cqsay S; break ;; esac
+    fi
     [ $cqk != 0 ] || { cqn=0 cqy=0 cqD=2 cqt= cqI= cqG= cqK=; cqs$cqj; }
     if [ -n "$cqG" ]; then
       cqnote
@@ -199,12 +206,13 @@ cqwatch() {
 }
 `);
 
-/** Removes what remote sides that died have left; sets `cqU`, which says that it is there. */
+/** Removes what remote sides that died have left, a few each time; sets `cqU`, which says that it is there. */
 export const sweepText = shell(String.raw`
 cqU=1
 cqsweep() {
   set --
   for cqx in "@{cqd%.*}".*; do
+    [ $# -lt 40 ] || break
     if [ -d "$cqx" ] && [ -O "$cqx" ]; then
       cqy=
       read -r cqy <"$cqx/s"

@@ -19,17 +19,14 @@ export function execString(script: string): string {
 }
 
 function encodeScript(script: string): string {
-  const bytes = new TextEncoder().encode(script);
-  let text = "";
-  for (const byte of bytes) {
-    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x27 && byte !== 0x5c && byte !== 0x21;
-    text += plain
-      ? String.fromCharCode(byte)
-      : byte === 0x0a
-      ? "\\n"
-      : `\\0${byte.toString(8).padStart(3, "0")}`;
-  }
-  return text;
+  return script.replace(
+    /[^ "-&(-[\]-~]/gu,
+    (char) => {
+      if (char === "\n") return "\\n";
+      return Array.from(new TextEncoder().encode(char), (byte) => `\\0${byte.toString(8).padStart(3, "0")}`)
+        .join("");
+    },
+  );
 }
 
 /**

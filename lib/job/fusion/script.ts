@@ -37,15 +37,43 @@ export function packParcel(
 ): Parcel {
   const nonce = `\x1e${randomHex(16)}`;
   const id = randomHex(12);
-  const script = scriptOf(travellers, nonce, id, options.retryDelayMs);
+  const end = `#${randomHex(8)}`;
+  const steps = travellers.map((traveller, i) => stepText(traveller, i + 1, options.retryDelayMs));
+  const script = (count: number) => scriptOf(travellers, { nonce, id, end, steps: steps.slice(0, count) });
   const base = { travellers, nonce, id };
+  const all = steps.length;
   if (!travellers.some(({ secret }) => secret)) {
     // The nonce is in the command, but with its first byte spelled out: a step that prints the process list makes no mark.
-    const command = execString(script);
-    if (command.length <= maxExecStringBytes) return { ...base, command, input: undefined };
+    const whole = script(all);
+    // Nothing is shorter for being encoded.
+    const command = whole.length <= maxExecStringBytes ? execString(whole) : undefined;
+    if (command !== undefined && command.length <= maxExecStringBytes) {
+      return { ...base, command, input: undefined };
+    }
+    const first = fitting(steps, maxExecStringBytes - execString(script(0)).length);
+    if (first > 0) {
+      // The first steps run while the others are on their way: for those the server gives no window before the request.
+      const input = ["{", ...steps.slice(first), `cqM=${all}`, "}", end, ""].join("\n");
+      return { ...base, command: execString(script(first)), input };
+    }
   }
-  const end = `#${randomHex(8)}`;
-  return { ...base, command: execStringForInput(end), input: `${script}\n${end}\n` };
+  return { ...base, command: execStringForInput(end), input: `${script(all)}\n${end}\n` };
+}
+
+/** How many of these texts, from the first on, fit an exec string that has so much room. */
+function fitting(texts: readonly string[], room: number): number {
+  const none = execString("").length;
+  for (let count = 0, left = room; count < texts.length; count++) {
+    // A newline and the digits of the count, too.
+    left -= execString(texts[count]!).length - none + 8;
+    if (left < 0) return count;
+  }
+  return texts.length;
+}
+
+/** Whether a parcel looks for what others have left: one in 64, as looking through /tmp is work, and little is left. */
+function sweeps(id: string): boolean {
+  return Number.parseInt(id.slice(0, 2), 16) < 4;
 }
 
 /** The directory of a parcel on the host; /tmp, so that whoever comes back finds it whatever the environment says. */
@@ -55,22 +83,29 @@ export function remoteDirectory(id: string): string {
 
 function scriptOf(
   travellers: readonly Traveller[],
-  nonce: string,
-  id: string,
-  retryDelayMs: number,
+  { nonce, id, end, steps }: {
+    readonly nonce: string;
+    readonly id: string;
+    readonly end: string;
+    /** The texts of the first steps; the others follow on standard input, up to `end`. */
+    readonly steps: readonly string[];
+  },
 ): string {
   const hasTimeout = travellers.some(({ action }) => action.timeoutMs !== undefined);
   const attempts = travellers.reduce((sum, { action }) => sum + 1 + action.retries, 0);
-  const settings = [`cqN='${nonce}'`, `cqd=${remoteDirectory(id)}`, `cqS=${travellers.length}`];
+  const settings = [
+    ...[`cqN='${nonce}'`, `cqd=${remoteDirectory(id)}`, `cqT=${hasTimeout ? 1 : ""}`],
+    ...[`cqS=${travellers.length}`, `cqM=${steps.length}`, `cqH='${end}'`],
+  ];
   return [
     // Half a script must do nothing: braces that are not closed are a syntax error.
     "{",
-    `${settings.join(" ")} cqT=${hasTimeout ? 1 : ""}`,
+    settings.join(" "),
     driverText,
     hasTimeout ? watchText : "",
-    id.startsWith("0") ? sweepText : "",
+    sweeps(id) ? sweepText : "",
     travellers.some(({ copy }) => copy) ? copyText : "",
-    ...travellers.map((traveller, i) => stepText(traveller, i + 1, retryDelayMs)),
+    ...steps,
     driverMain(attempts),
     "}",
   ].join("\n");
