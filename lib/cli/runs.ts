@@ -37,18 +37,22 @@ export async function runs(args: readonly string[]): Promise<number> {
   return exitStatus.ok;
 }
 
-function row({ id, job, standing, hosts, hostsOk, startedAtMs, canResume }: ReturnType<typeof describe>) {
+function row(
+  { id, job, standing, why, hosts, hostsOk, startedAtMs, canResume }: ReturnType<typeof describe>,
+) {
+  if (standing === "unreadable") return [id, null, null, null, `unreadable: ${why}`];
   const began = startedAtMs && `${new Date(startedAtMs).toISOString().slice(0, 16).replace("T", " ")} UTC`;
   return [id, job, began, `${hostsOk} of ${hosts}`, canResume ? `${standing}, can be resumed` : standing];
 }
 
-function describe({ id, live, state }: ListedRun) {
+function describe({ id, live, state, why }: ListedRun) {
   const standing: Standing = live ? "running" : state === undefined ? "unreadable" : state.end ?? "broke off";
   return {
     id,
     job: state?.run.job ?? "",
     task: state?.run.task ?? null,
     standing,
+    why: why ?? null,
     hosts: state?.run.hosts.length ?? 0,
     hostsOk: [...state?.hosts.values() ?? []].filter((status) => status === "ok").length,
     startedAtMs: state?.run.atMs ?? null,

@@ -176,7 +176,7 @@ export async function* listRuns(directory = journalDirectory()): AsyncGenerator<
         id,
         live: false,
         state: undefined,
-        why: systemWhy(error),
+        why: error instanceof CarpoolError ? error.why ?? error.message : systemWhy(error),
       };
     }
   }

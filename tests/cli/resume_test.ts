@@ -310,6 +310,24 @@ Deno.test("run without a journal leaves none, and one that cannot keep it does n
   assertEquals([code, await Deno.readTextFile(join(world.sshd.home, "said"))], [0, "x\n"]);
 });
 
+Deno.test("runs tells why a journal cannot be read, and lists the others", async () => {
+  await using world = await KeeperWorld.make();
+  await world.home.write("tasks/say.yaml", "hosts: [test]\nsteps:\n  - exec: 'true'\n");
+  const options = { cwd: world.home.path };
+  assertEquals((await world.run(["run", "say", "-F", world.configFile], options)).code, 0);
+  const runs = ".local/state/carpool/runs";
+  await world.home.write(`${runs}/20991231-235959-abcd.jsonl`, "garbage\n");
+  await world.home.write(`${runs}/20991231-235958-abcd.jsonl`, "");
+  const { code, stdout } = await world.run(["runs"], options);
+  assertEquals(code, 0);
+  const [, garbage, empty, good] = stdout.split("\n");
+  assertMatch(garbage!, /^20991231-235959-abcd +- +- +- +unreadable: it is no record$/);
+  assertMatch(empty!, /^20991231-235958-abcd +- +- +- +unreadable: it is empty$/);
+  assertMatch(good!, /^\S+ +say +.* UTC +1 of 1 +ok$/);
+  const [first] = JSON.parse((await world.run(["runs", "--output", "json"], options)).stdout);
+  assertEquals([first.standing, first.why], ["unreadable", "it is no record"]);
+});
+
 Deno.test("wrong use of resume is told and nothing is contacted", async () => {
   await using world = await KeeperWorld.make();
   const say = async (...args: string[]) => {
