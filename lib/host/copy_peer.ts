@@ -112,7 +112,8 @@ export class CopyPeer implements AsyncDisposable {
     this.#further = this.#source?.further?.(load);
     if (this.#further === undefined) return await this.prepare(load);
     const count = Math.min(this.parallel, Math.floor(bytes / WORTH_BYTES));
-    for (let index = 1; index < count; index++) this.client(index, signal).catch(() => {});
+    // The first one first: it is waited for, and may get a session that is open already.
+    for (let index = 0; index < count; index++) this.client(index, signal).catch(() => {});
   }
 
   /** Sessions of another connection, should they come; undefined: none are on their way. */

@@ -56,6 +56,9 @@ export async function laneSource(
   return pays ? await heldLane(lanes, main, where) : undefined;
 }
 
+/** Copies under way that began without their lane. One may have the cryptography of its lane done by this process. */
+let farCopies = 0;
+
 /** A lane that joins a copy which has begun without it; undefined for a file that would be sent before it has logged in. */
 export async function furtherSource(
   lanes: Lanes | undefined,
@@ -63,7 +66,16 @@ export async function furtherSource(
   { bytes }: Load,
   where: string,
 ): Promise<HeldSource | undefined> {
-  return bytes >= RIDDEN_BYTES ? await heldLane(lanes, main, where, true) : undefined;
+  if (bytes < RIDDEN_BYTES) return undefined;
+  const alone = farCopies++ === 0;
+  using over = new DisposableStack();
+  over.defer(() => void farCopies--);
+  const held = await heldLane(lanes, main, where, alone);
+  if (held === undefined) return undefined;
+  over.adopt(held[Symbol.dispose], (release) => release());
+  const later = over.move();
+  held[Symbol.dispose] = () => later.dispose();
+  return held;
 }
 
 async function heldLane(
