@@ -26,7 +26,8 @@ export interface ConnectOptions extends TargetOptions {
   /**
    * Most connections to the host that this process uses at once, the first (or shared) one included; default 4. A
    * further one is opened for a copy of 32 MiB or more, and where commands would wait for a session longer than a
-   * handshake takes; never where somebody would have to be asked. `1`: never.
+   * handshake takes; never where somebody would have to be asked, nor for one file that the installed `ssh` can move over
+   * its own master nearby. `1`: never.
    */
   readonly lanes?: number;
 }

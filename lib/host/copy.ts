@@ -44,6 +44,9 @@ const AT_ONCE = 256;
  *   its place is replaced, not followed. What SFTP has moved is on the disk by then; a stream leaves that to the host.
  * - A file of 16 MiB or more goes over several channels where the server's window is the limit, and an interrupted one
  *   goes on where it was, once what is there has been compared.
+ * - A file of 64 MiB or more is moved by the installed `ssh` where that holds the connection, or one that was opened for
+ *   the data, and the host is near: its bytes do not pass through this process. Not where the account runs no shell.
+ *   Several such files take turns while each of them keeps a core busy.
  * - What copies have left whose host died is removed by the next one to that directory, after a day.
  * - Modes and modification times are kept; set-ID and sticky bits only with `specialBits`. Directories that were
  *   there already keep their own.
