@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: d4bf8290185b0c8dc043b5c43df954de846e8b27a44956a1f00eb845d82795f2
+// sources: ce02f8e37c56a0187127b6d330cc7bd4848ed01d645633d948c8d9b1fb6eb421
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -1879,6 +1879,7 @@ var SlabReader = class {
 var LOW_WATER_BYTES = 128 * 1024;
 var MIN_PIECE_BYTES = 4 * 1024;
 var MAX_PIECE_BYTES = 256 * 1024;
+var GATHER_TURNS = 4;
 var HEADER_BYTES = 5;
 var PARTING_MS = 500;
 var FramedLink = class {
@@ -1955,7 +1956,7 @@ var FramedLink = class {
     return piece;
   }
   async #write() {
-    await Promise.resolve();
+    for (let turn = 0; turn < GATHER_TURNS; turn++) await Promise.resolve();
     try {
       for (let piece = this.#pieces[0]; piece; piece = this.#pieces[0]) {
         if (piece.start < piece.end) {

@@ -12,6 +12,12 @@ const LOW_WATER_BYTES = 128 * 1024;
 const MIN_PIECE_BYTES = 4 * 1024;
 const MAX_PIECE_BYTES = 256 * 1024;
 
+/**
+ * What is sent within so many turns of promises leaves together: who starts a command ends its input two turns later,
+ * and each write wakes the keeper, and through it the server.
+ */
+const GATHER_TURNS = 4;
+
 /** `uint32 length · byte 0` before each message */
 const HEADER_BYTES = 5;
 
@@ -109,7 +115,7 @@ export class FramedLink implements Link {
   }
 
   async #write(): Promise<void> {
-    await Promise.resolve(); // what is sent in the same turn leaves together
+    for (let turn = 0; turn < GATHER_TURNS; turn++) await Promise.resolve();
     try {
       for (let piece = this.#pieces[0]; piece; piece = this.#pieces[0]) {
         if (piece.start < piece.end) {

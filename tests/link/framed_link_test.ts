@@ -194,3 +194,28 @@ Deno.test("framed link that waits for a slow reader holds its messages, not the 
   writes[0](9);
   await link.close();
 });
+
+Deno.test("framed link sends in one piece what follows within a few turns of promises", async () => {
+  await using pair = await unixPair();
+  let pieces = 0;
+  const counting: ByteConn = {
+    read: (buffer) => pair.here.read(buffer),
+    write: (bytes) => {
+      pieces++;
+      return pair.here.write(bytes);
+    },
+    close: () => pair.here.close(),
+  };
+  await using link = new FramedLink(counting, "here");
+  await using far = new FramedLink(pair.there, "there");
+  const arrivals = new Arrivals(far);
+  // As a command and the end of its input: the second is sent by whoever was told of the first.
+  const start = async () => {
+    link.send(new Uint8Array([98]));
+    return await Promise.resolve("started");
+  };
+  await start();
+  link.send(new Uint8Array([96]));
+  assertEquals(await arrivals.upTo(2), [new Uint8Array([98]), new Uint8Array([96])]);
+  assertEquals(pieces, 1);
+});
