@@ -54,10 +54,19 @@ export class FinishScript {
     listIn(this.#moves, path.slice(0, path.lastIndexOf("/") + 1)).push(path);
   }
 
-  /** Puts all that was unpacked in a place that must be free. */
-  moveAll(to: string): void {
+  /**
+   * Puts all that was unpacked in a place that must be free. Somebody else may take it between the look and the move, which
+   * then goes into what they made there: that is taken back.
+   *
+   * @param names what is in the tree, for a path that only such a misplaced one has
+   */
+  moveAll(to: string, names: ReadonlySet<string>): void {
+    let inside = "n";
+    while (names.has(inside)) inside += "/n";
+    const [place, own, misplaced] = ["", "/n", `/${inside}`].map((path) => posixQuote(`./${to}${path}`));
     this.#lines.push(
-      `if [ -e ${posixQuote(`./${to}`)} ]; then e=75; else mv -f "$p/n" ${posixQuote(`./${to}`)} || e=76; fi`,
+      `if [ -e ${place} ]; then e=75; elif mv -f "$p/n" ${place}; then`,
+      `if [ -e ${misplaced} ]; then rm -rf ${own}; e=75; fi; else e=76; fi`,
     );
   }
 

@@ -141,7 +141,7 @@ async function send(run: CopyRun, peer: CopyPeer, request: SendRequest): Promise
     }
   }
   const finish = new FinishScript();
-  if (request.isNew) finish.moveAll(lastName(top));
+  if (request.isNew) finish.moveAll(lastName(top), namesNearTop(decision));
   for (const { path, mode, time } of decision.touched) {
     if (time !== undefined) finish.time(path, time);
     if (mode !== undefined) finish.mode(path, mode);
@@ -255,6 +255,12 @@ async function sendStream(
 /** Where an entry is in a stream, given where it belongs; beside it is the script. */
 function nameIn(path: string): string {
   return path === "" ? "n" : `n/${path}`;
+}
+
+/** What a tree has that is called as it is itself while it waits. */
+function namesNearTop({ directories, files, symlinks }: Decision): ReadonlySet<string> {
+  const entries = [...directories.map(({ entry }) => entry), ...files, ...symlinks];
+  return new Set(entries.map(({ relative }) => relative).filter((path) => /^n(\/n)*$/.test(path)));
 }
 
 function fileEntry(run: CopyRun, { info }: LocalEntry, path: string): TarEntry {

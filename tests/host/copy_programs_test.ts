@@ -123,6 +123,43 @@ Deno.test("something that cannot take its place is told by the status, by perl a
   }
 });
 
+Deno.test("a new tree whose place is taken while it moves there leaves nothing of itself in it", async () => {
+  // Between the look and the move somebody else makes the directory, with something in it.
+  const race = (theirs: string) => `mv() { mkdir -p ${theirs}; echo theirs > there/f; command mv "$@"; }\n`;
+  const trees: [readonly string[], string][] = [[["a"], "there"], [["n"], "there"], [["n/n"], "there/n/x"], [[
+    "a",
+  ], "there/n/x"]];
+  for (const [own, theirs] of trees) {
+    await using dir = await tempDir();
+    const here = dir.path;
+    for (const path of own) {
+      await Deno.mkdir(`${here}/.p/n/${path}`, { recursive: true });
+      await Deno.writeTextFile(`${here}/.p/n/${path}/f`, "ours");
+    }
+    const finish = new FinishScript();
+    finish.moveAll("there", new Set(own.flatMap((path) => path === "n/n" ? ["n", "n/n"] : [path])));
+    const script = `p=./.p\n${race(theirs)}${finish}exit $e`;
+    const { code } = await new Deno.Command("sh", { args: ["-c", script], cwd: here, stderr: "null" })
+      .output();
+    // Either way the copy goes on file by file, and what others made is as they made it.
+    assert(code === 75 || code === 76, String(code));
+    await Deno.remove(`${here}/.p`, { recursive: true });
+    const found = await new Deno.Command("find", { args: ["there"], cwd: here }).output();
+    const expected = ["there", "there/f", ...theirs === "there" ? [] : ["there/n", "there/n/x"]];
+    assertEquals(new TextDecoder().decode(found.stdout).trim().split("\n").sort(), expected);
+  }
+  // And where nobody does, it takes its place, whatever is in it.
+  for (const own of ["a", "n", "n/n"]) {
+    await using dir = await tempDir();
+    await Deno.mkdir(`${dir.path}/.p/n/${own}`, { recursive: true });
+    const finish = new FinishScript();
+    finish.moveAll("there", new Set(own === "n/n" ? ["n", "n/n"] : [own]));
+    const args = ["-c", `p=./.p\n${finish}exit $e`];
+    assertEquals((await new Deno.Command("sh", { args, cwd: dir.path }).output()).code, 0);
+    assert((await Deno.stat(`${dir.path}/there/${own}`)).isDirectory);
+  }
+});
+
 Deno.test("what a dead copy left is swept by a later one after a day, what somebody works on is not", async () => {
   await using counted = await CountedHost.start();
   await using dir = await tempDir();
