@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: ce02f8e37c56a0187127b6d330cc7bd4848ed01d645633d948c8d9b1fb6eb421
+// sources: e58aeb8ede0de80f0eab65e17fa8e57eb22721fc323641ced8ada8e2fda40fd9
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -1849,7 +1849,7 @@ function uint32(bytes) {
 }
 
 // lib/link/slab_reader.ts
-var FIRST_SLAB_BYTES = 16 * 1024;
+var FIRST_SLAB_BYTES = 4 * 1024;
 var MAX_SLAB_BYTES = 256 * 1024;
 var SlabReader = class {
   #conn;

@@ -21,6 +21,9 @@ export type RunDescription = Omit<RunRecord, "type" | "version" | "atMs" | "id">
 
 const encoder = new TextEncoder();
 
+/** Commits that come within so many turns of promises share a flush: the steps of many hosts begin in one turn. */
+const GATHER_TURNS = 10;
+
 /**
  * The journal of one run: JSON lines, only ever appended to, mode 0600, locked while the run goes on (the lock dies
  * with its process). A line is handed to the system when it is written, so that it outlives this process; one that is
@@ -114,6 +117,7 @@ export class RunJournal implements Disposable {
   flush(): Promise<void> {
     // The flush under way may have begun before our line: only the next one is sure to hold it.
     this.#next ??= this.#flushing.catch(() => {}).then(async () => {
+      for (let turn = 0; turn < GATHER_TURNS; turn++) await Promise.resolve();
       this.#flushing = this.#next!;
       this.#next = undefined;
       if (this.#closed) return;

@@ -5,7 +5,7 @@ export interface ByteConn {
   close(): void;
 }
 
-const FIRST_SLAB_BYTES = 16 * 1024;
+const FIRST_SLAB_BYTES = 4 * 1024;
 const MAX_SLAB_BYTES = 256 * 1024;
 
 /**

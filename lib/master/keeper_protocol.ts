@@ -55,12 +55,18 @@ export type KeeperReply =
 /** More than any message needs: a target with a whole environment. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
+/** Most messages are smaller than this; whoever has more to say is read in larger pieces. */
+const MIN_READ_BYTES = 4 * 1024;
+const MAX_READ_BYTES = 64 * 1024;
+
 /** JSON, one message a line, over a Unix socket; either end. */
 export class LineConn {
   readonly #conn: Deno.Conn;
   readonly #decoder = new TextDecoder();
   readonly #encoder = new TextEncoder();
   #buffered = "";
+  /** Read into again and again: what came is text by then. */
+  #buffer = new Uint8Array(MIN_READ_BYTES);
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -92,16 +98,16 @@ export class LineConn {
           "too-large",
         );
       }
-      const buffer = new Uint8Array(64 * 1024);
       let count: number | null;
       try {
-        count = await this.#conn.read(buffer);
+        count = await this.#conn.read(this.#buffer);
       } catch (error) {
         if (this.#closed || error instanceof Deno.errors.ConnectionReset) return undefined;
         throw error;
       }
       if (count === null) return undefined;
-      this.#buffered += this.#decoder.decode(buffer.subarray(0, count), { stream: true });
+      this.#buffered += this.#decoder.decode(this.#buffer.subarray(0, count), { stream: true });
+      if (count === this.#buffer.length && count < MAX_READ_BYTES) this.#buffer = new Uint8Array(count * 4);
     }
   }
 
