@@ -1,10 +1,8 @@
-import { CarpoolError, TargetError } from "../base/errors.ts";
+import { CarpoolError } from "../base/errors.ts";
 import { connect, type ConnectOptions, controlPathFor } from "../host/connect.ts";
-import { fileOptions, quoted } from "../master/openssh_arguments.ts";
 import { findSsh } from "../master/openssh_master.ts";
-import { LocalAccount } from "../target/local_account.ts";
+import { SameConfig } from "../master/same_config.ts";
 import { noPrompter } from "../target/prompter.ts";
-import type { Target } from "../target/target.ts";
 import { type Found, median } from "./bench_report.ts";
 import { noTemporary } from "./no_temporary.ts";
 
@@ -48,7 +46,7 @@ export async function measure(destination: string, options: BenchOptions): Promi
   await host.exec(COMMAND, { signal });
   const logins: number[] = [];
   const ssh = await findSsh(host.target.environment);
-  await using config = await SameConfig.make(host.target, target.configFile);
+  await using config = await SameConfig.make(host.target, target.configFile, temporaryFile);
   const shared = new Sampled("carpool, sharing one connection", async () => {
     const { outcome } = await host.exec(COMMAND, { signal });
     return outcome === "exited" ? undefined : "the command did not end by itself";
@@ -83,54 +81,11 @@ export async function measure(destination: string, options: BenchOptions): Promi
   return { shared, perCommand, ssh: newSsh, openMs };
 }
 
-/**
- * Makes `ssh` read what Carpool reads. It asks the account for its home, not HOME: under another HOME it would compare
- * another configuration, other keys and other known hosts.
- */
-class SameConfig implements AsyncDisposable {
-  /** For `ssh`; none where it reads the same by itself. */
-  readonly options: readonly string[];
-  readonly #file: string | undefined;
-
-  private constructor(options: readonly string[] = [], file?: string) {
-    this.options = options;
-    this.#file = file;
-  }
-
-  static async make(target: Target, configFile: string | undefined): Promise<SameConfig> {
-    const [ours, sshs] = await Promise.all([homeIn(target.environment), homeIn({})]);
-    if (ours === undefined || ours === sshs) return new SameConfig();
-    // What a relative Include below our home says, ssh does not find: the address at least is resolved.
-    const address = [
-      "-p",
-      String(target.port),
-      "-l",
-      target.user,
-      "-o",
-      `HostName=${target.host.replaceAll("%", "%%")}`,
-    ];
-    const files = [...address, ...fileOptions(target, { keys: "all" })];
-    if (configFile !== undefined) return new SameConfig(files);
-    const file = await Deno.makeTempFile({ prefix: "carpool-bench-", suffix: ".config" }).catch((error) => {
-      throw noTemporary(error);
-    });
-    const included = [`${ours}/.ssh/config`, "/etc/ssh/ssh_config"];
-    await Deno.writeTextFile(file, included.map((path) => `Include ${quoted(path)}\n`).join(""));
-    return new SameConfig(["-F", file, ...files], file);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#file !== undefined) await Deno.remove(this.#file);
-  }
-}
-
-/** Undefined where nobody says. */
-async function homeIn(environment: Readonly<Record<string, string>>): Promise<string | undefined> {
+async function temporaryFile(): Promise<string> {
   try {
-    return (await LocalAccount.load(environment)).home;
+    return await Deno.makeTempFile({ prefix: "carpool-bench-", suffix: ".config" });
   } catch (error) {
-    if (error instanceof TargetError) return undefined;
-    throw error;
+    throw noTemporary(error);
   }
 }
 

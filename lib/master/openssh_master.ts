@@ -9,6 +9,7 @@ import { endOpenSshMaster } from "./openssh_end.ts";
 import { openSshArguments } from "./openssh_arguments.ts";
 import { leash } from "./openssh_leash.ts";
 import { checkSocketPath, inspectSocket, makePrivate, places } from "./places.ts";
+import { SameConfig } from "./same_config.ts";
 
 export interface OpenSshStart {
   /** What the target was resolved with. */
@@ -124,8 +125,14 @@ async function spawnSsh(target: Target, controlPath: string, start: OpenSshStart
     });
   }
   signal?.throwIfAborted();
+  await using config = await SameConfig.make(
+    target,
+    options.configFile,
+    () => Promise.resolve(`${controlPath}.config`),
+  );
+  const args = openSshArguments(target, { options, controlPath, batch: !prompter.interactive });
   const child = new Deno.Command(ssh, {
-    args: openSshArguments(target, { options, controlPath, batch: !prompter.interactive }),
+    args: [...config.options, ...args],
     env: { ...target.environment },
     clearEnv: true,
     cwd: "/", // it keeps its directory

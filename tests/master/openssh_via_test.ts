@@ -60,6 +60,27 @@ Deno.test("via auto rides an OpenSSH master where a certificate is needed, and e
   await gone([master.pid]); // the linger time is over: what Carpool has started, it ends
 });
 
+Deno.test("via openssh reads the configuration of this HOME, which ssh itself would not", async () => {
+  await using rig = await StockRig.start();
+  const config = await Deno.readTextFile(rig.configFile);
+  await rig.home.write(".ssh/own", await Deno.readTextFile(rig.sshd.identityFile));
+  await rig.home.write(".ssh/known_hosts", await Deno.readTextFile(rig.sshd.knownHostsFile));
+  await rig.home.write(
+    ".ssh/config",
+    config.replace(/IdentityFile .*/, "IdentityFile ~/.ssh/own").replace(/UserKnownHostsFile .*\n/, ""),
+  );
+  const { code, stdout, stderr } = await rig.carpool([
+    "exec",
+    "--via",
+    "openssh",
+    "--no-share",
+    "test",
+    "--",
+    "echo ran",
+  ]);
+  assertEquals([code, stdout], [0, "ran\n"], stderr);
+});
+
 Deno.test("via ssh2 says what a certificate would need", async () => {
   await using certified = await certificateRig();
   const { rig, config } = certified;
