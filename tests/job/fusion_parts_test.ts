@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { fc } from "fast-check";
+import { sweepText } from "../../lib/job/fusion/driver_text.ts";
 import { execString, execStringForInput } from "../../lib/job/fusion/exec_string.ts";
 import { mayTravel } from "../../lib/job/fusion/fusable.ts";
 import { parseMark } from "../../lib/job/fusion/marks.ts";
@@ -174,4 +175,21 @@ Deno.test("a step with a field that is not known to travel stays by itself", () 
   }
   // Known not to be needed: nothing is done for it.
   assert(mayTravel({ ...plain, kind: "reconnect", afterMs: 1, skip: "no" } as unknown as PlannedStep));
+});
+
+Deno.test("what a dead remote side left is removed when it is old, and what a live one has is not", async () => {
+  const dir = await Deno.makeTempDir();
+  const old = new Date(Date.now() - 3 * 86_400_000);
+  for (
+    const [name, pid, age] of [["live", Deno.pid, old], ["old", "", old], ["young", "", new Date()]] as const
+  ) {
+    await Deno.mkdir(`${dir}/carpool-job.${name}`, { mode: 0o700 });
+    await Deno.writeTextFile(`${dir}/carpool-job.${name}/s`, `P ${pid}\n`);
+    await Deno.utime(`${dir}/carpool-job.${name}`, age, age);
+  }
+  const script = `cqd=${dir}/carpool-job.own; ${sweepText}\ncqsweep`;
+  await new Deno.Command("/bin/sh", { args: ["-c", script] }).output();
+  const left = Array.from(Deno.readDirSync(dir), ({ name }) => name).sort();
+  assertEquals(left, ["carpool-job.live", "carpool-job.young"]);
+  await Deno.remove(dir, { recursive: true });
 });
