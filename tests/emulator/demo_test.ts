@@ -52,7 +52,7 @@ Deno.test("demo shows both ways to connect, their connections and round trips, a
   // 11 steps on each of 2 hosts.
   assertEquals([alone, shared], ["22", "2"], stdout);
   const trips = Array.from(stdout.matchAll(/(\d+)$/gm), ([, count]) => Number(count));
-  // Each of the 10 connections that sharing does not make costs 7 round trips, or 5 where two were made side by side.
+  // Each of the 10 connections that sharing does not make costs 6 round trips, or 4 where two were made side by side.
   assert(trips[0] - trips[1] >= 40, stdout);
   assertMatch(stdout, /^Sharing the connection saves .* fewer\.$/m);
   assertEquals(demoDirectories().filter((name) => !before.has(name)), []);
