@@ -60,6 +60,8 @@ export class Session {
   /** Resolves when the channel is over; never rejects. */
   readonly ended: Promise<SessionEnd>;
   readonly #resolveEnded: (end: SessionEnd) => void;
+  /** Called when the server has told how the command ended; output may still come, while others hold its streams. */
+  onReport: (() => void) | undefined;
   #report: { readonly code: number | null; readonly signal: string | null } | undefined;
   #refused: ChannelError | undefined;
   #requestName = "";
@@ -224,10 +226,12 @@ export class Session {
     // The first report counts: nothing can end twice.
     if (type === "exit-status") {
       this.#report ??= { code: decodeExitStatus(data), signal: null };
+      this.onReport?.();
       return true;
     }
     if (type === "exit-signal") {
       this.#report ??= { code: null, signal: decodeExitSignal(data).signal };
+      this.onReport?.();
       return true;
     }
     return false;

@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: e58aeb8ede0de80f0eab65e17fa8e57eb22721fc323641ced8ada8e2fda40fd9
+// sources: 06eb6c0f541291cc8909338ec8cf39155efb74a2954f12ee86a3eb5705a6d220
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -1411,6 +1411,8 @@ var Session = class _Session {
   /** Resolves when the channel is over; never rejects. */
   ended;
   #resolveEnded;
+  /** Called when the server has told how the command ended; output may still come, while others hold its streams. */
+  onReport;
   #report;
   #refused;
   #requestName = "";
@@ -1567,6 +1569,7 @@ var Session = class _Session {
         code: decodeExitStatus(data),
         signal: null
       };
+      this.onReport?.();
       return true;
     }
     if (type === "exit-signal") {
@@ -1574,6 +1577,7 @@ var Session = class _Session {
         code: null,
         signal: decodeExitSignal(data).signal
       };
+      this.onReport?.();
       return true;
     }
     return false;

@@ -69,6 +69,8 @@ export class RemoteProcess implements AsyncDisposable {
 
   /** Resolves when the process is over and its output has all arrived; never rejects. */
   readonly status: Promise<RemoteStatus>;
+  /** Resolves when the command itself has ended, as the server says; what it left behind may still hold its streams. */
+  readonly reported: Promise<void>;
   readonly #session: Session;
   readonly #stdout: ByteInbox;
   readonly #stderr: ByteInbox;
@@ -83,6 +85,9 @@ export class RemoteProcess implements AsyncDisposable {
   /** @ignore Use {@linkcode Host.spawn}. */
   constructor(session: Session, command: string, options: ProcessOptions = {}, sink?: OutputSink) {
     this.#session = session;
+    const { promise: reported, resolve: onReport } = Promise.withResolvers<void>();
+    this.reported = reported;
+    session.onReport = onReport;
     const consumed = (bytes: number) => session.consumed(bytes);
     const stdout = this.#stdout = new ByteInbox(consumed);
     const stderr = this.#stderr = new ByteInbox(consumed);

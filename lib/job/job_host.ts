@@ -22,6 +22,8 @@ export interface JobProcess {
   readonly stderr: ReadableStream<Uint8Array>;
   /** Never rejects. */
   readonly status: Promise<JobProcessStatus>;
+  /** Resolves when the process itself has ended, though others may hold its streams; where that is told. */
+  readonly reported?: Promise<void>;
   /** The output for a loop without the cost of a stream, and the end of the input without one; where it has that. */
   chunks?(stream: "stdout" | "stderr"): AsyncIterable<Uint8Array>;
   endInput?(): void;

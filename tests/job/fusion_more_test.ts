@@ -265,3 +265,21 @@ async function exists(path: string): Promise<boolean> {
     return false;
   }
 }
+
+Deno.test("a step that kills what runs the steps ends the job, instead of keeping it waiting", async () => {
+  await using world = await FusionWorld.make();
+  const { sessions, value: { events } } = await world.sessionsOf(() =>
+    world.run({
+      steps: [
+        { exec: "echo first" },
+        { exec: "kill -9 $PPID; echo still here" },
+        ...["3", "4", "5", "6", "7"].map((n) => ({ exec: `touch step-${n}` })),
+      ],
+    })
+  );
+  assertEquals(sessions, 1);
+  assertEquals([textOf(events, "1"), textOf(events, "2")], ["first\n", "still here\n"]);
+  assertEquals(endsOf(events), ["ok", "failed"]);
+  const made = (await Array.fromAsync(Deno.readDir(world.sshd.home))).map(({ name }) => name);
+  assertEquals(made.filter((name) => name.startsWith("step-")), []);
+});

@@ -12,6 +12,12 @@ type StreamName = "stdout" | "stderr";
 /** A step that ran out of time and its own watch gets this much longer than the watch: TERM, KILL, and a slow link. */
 const afterTimeoutMs = 10_000;
 
+/**
+ * The remote side ends after its streams. Where it ended before them, it was killed: what is left of it waits for ever
+ * for a fifo, and is given so long after the last that was heard.
+ */
+const orphanedMs = 2000;
+
 /** How steps that were sent together came out. */
 export interface ParcelEnd {
   /** Of the steps that are over, in order. */
@@ -65,6 +71,7 @@ async function follow(
   // Whatever becomes of the input, the session's end tells more.
   if (parcel.input !== undefined) input.write(new TextEncoder().encode(parcel.input)).catch(() => {});
   const reader = new ParcelReader(parcel, context, stop);
+  process.reported?.then(() => reader.orphaned());
   const listening = Promise.all([reader.listen("stdout", process), reader.listen("stderr", process)]);
   const end = await Promise.race([reader.said, listening.then(() => undefined)]);
   if (reader.failure) throw reader.failure.error;
@@ -96,6 +103,10 @@ class ParcelReader {
   #last: Mark["type"] | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #overdue = false;
+  #orphanTimer: ReturnType<typeof setTimeout> | undefined;
+  #isOrphaned = false;
+  /** Streams that have not ended. */
+  #listening = 2;
   /** The stream that has come to a mark, and waits for the other one. */
   #waiting: { readonly text: string; readonly met: PromiseWithResolvers<boolean> } | undefined;
   #ended = false;
@@ -111,6 +122,7 @@ class ParcelReader {
     const splitter = new Splitter(this.#parcel.nonce);
     try {
       for await (const chunk of chunksOf(process, name)) {
+        if (this.#isOrphaned) this.orphaned();
         for (const piece of splitter.push(chunk)) if (!await this.#take(name, piece)) return;
       }
       await this.#take(name, { bytes: splitter.end() });
@@ -119,9 +131,17 @@ class ParcelReader {
     } finally {
       this.#ended = true;
       clearTimeout(this.#timer);
+      if (--this.#listening === 0) clearTimeout(this.#orphanTimer);
       // The other stream waits for a mark that this one will never have.
       this.#waiting?.met.resolve(false);
     }
+  }
+
+  /** The remote side is over, and its streams are not. */
+  orphaned(): void {
+    this.#isOrphaned = true;
+    clearTimeout(this.#orphanTimer);
+    if (this.#listening > 0) this.#orphanTimer = setTimeout(() => this.#stop.abort(), orphanedMs);
   }
 
   /** False where nothing of this stream matters any more. */
