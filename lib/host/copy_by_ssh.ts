@@ -2,13 +2,15 @@
 import type { CopyRun } from "./copy_run.ts";
 import { plainPath } from "./copy_look.ts";
 import type { SftpClient } from "./sftp_client.ts";
-import { fstat, type SftpHandle } from "./sftp_files.ts";
+import { flush, fstat, type SftpHandle } from "./sftp_files.ts";
 import type { SshRide } from "./ssh_ride.ts";
 import { type SshStream, streamBySsh } from "./ssh_stream.ts";
 import { streamTurns } from "./stream_turns.ts";
 
 /** How often it is looked how far a file has come. */
 const LOOK_MS = 50;
+/** So much is flushed at a time. */
+const FLUSHED_BYTES = 96 * 1024 * 1024;
 /** With so little left, the next stream can start: it takes as long until its first byte moves. */
 const ALMOST_BYTES = 24 * 1024 * 1024;
 
@@ -23,6 +25,8 @@ export interface RiddenFile {
   readonly start: number;
   /** Called with how far it has come. */
   readonly onLook?: (bytes: number) => void;
+  /** Has what is there written to the disk: begun on the way, it takes less time at the end. */
+  readonly flush?: () => Promise<void>;
 }
 
 /**
@@ -40,7 +44,8 @@ export async function pushBySsh(
   const there = async () => (await fstat(sftp, handle, { signal: run.signal })).size ?? 0;
   // A part that is gone on with reaches further than what of it is trusted: until its end it does not grow.
   const before = start > 0 ? await there() : 0;
-  const good = await watch(run, ride, { way: "push", ...file }, async () => {
+  const flushNow = () => flush(sftp, handle, { signal: run.signal });
+  const good = await watch(run, ride, { way: "push", flush: flushNow, ...file }, async () => {
     const now = await there();
     return now > before ? now : start;
   });
@@ -68,6 +73,8 @@ async function watch(
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
   let seen = start;
+  let flushed = start;
+  let flushing = false;
   let over = false;
   let ended = () => {};
   const moving = streamBySsh(ride, { ...file, remote: plainPath(remote) }, signal).finally(() => {
@@ -84,6 +91,12 @@ async function watch(
         seen = Math.min(now, size);
         file.onLook?.(seen);
         turn.moved(seen - start);
+        if (file.flush && !flushing && seen - flushed >= FLUSHED_BYTES && !over) {
+          flushing = true;
+          flushed = seen;
+          // Whether it succeeds is seen at the end, when everything is flushed.
+          file.flush().catch(() => {}).finally(() => flushing = false);
+        }
         if (size - seen < ALMOST_BYTES) turn[Symbol.dispose]();
       }
       if (now > size) {

@@ -103,9 +103,10 @@ async function receive(
     };
     if (ride && got < size) {
       const onLook = (bytes: number) => got = bytes;
+      const open = file;
       const { path: remote, relative } = source;
       const came = await pullBySsh(run, ride, {
-        ...{ relative, local: temporary, remote, size, start, onLook },
+        ...{ relative, local: temporary, remote, size, start, onLook, flush: () => open.sync() },
       });
       got = await rightBytes(run, sftp, handle, source, { came, size, start });
       if (got < came) await file.truncate(got);
