@@ -1,12 +1,12 @@
-/** A core that does nothing else moves twice as much at least. Less may be for want of one: then this process wakes late. */
-const FAST_BYTES_PER_MS = 200_000;
+/** A core that does nothing else moves three times as much. Less may be for want of one: then this process wakes late. */
+const FAST_BYTES_PER_MS = 150_000;
 /** Streams this slow are held up by a link, a disk or the host, however busy the machine. */
 const SLOW_BYTES_PER_MS = 32_000;
 /** Later than this, something else had the cores; so many times in a row in time, and there is one to spare. */
 const LATE_MS = 2;
 const IN_TIME = 3;
 /** A stream is judged when it has run for so long: before, `ssh` starts. */
-const JUDGED_MS = 150;
+const JUDGED_MS = 300;
 /** How often those that run are looked at while others wait. */
 const LOOK_MS = 50;
 

@@ -61,7 +61,7 @@ Deno.test("streams that are slow do not hold up the others: each look lets in as
   world.turns.look();
   await world.settle();
   assertEquals(world.names, "a");
-  for (const [nowMs, names] of [[200, "ab"], [250, "ab"], [400, "abcd"], [600, "abcde"]] as const) {
+  for (const [nowMs, names] of [[400, "ab"], [500, "ab"], [800, "abcd"], [1200, "abcde"]] as const) {
     world.nowMs = nowMs;
     for (const { turn } of world.taken) turn.moved(nowMs * 10_000); // 10 MB/s
     world.turns.look();
