@@ -279,7 +279,7 @@ Deno.test("a step that kills what runs the steps ends the job, instead of keepin
   );
   assertEquals(sessions, 1);
   assertEquals([textOf(events, "1"), textOf(events, "2")], ["first\n", "still here\n"]);
-  assertEquals(endsOf(events), ["ok", "failed"]);
+  assertEquals(endsOf(events), ["ok", "unknown"]);
   const made = (await Array.fromAsync(Deno.readDir(world.sshd.home))).map(({ name }) => name);
   assertEquals(made.filter((name) => name.startsWith("step-")), []);
 });

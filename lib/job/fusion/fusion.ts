@@ -151,11 +151,9 @@ export class Fusion implements AsyncDisposable {
         // The remote side was ended along with the step, or by it.
         const { outcome, code, signal, timedOut = false } = status;
         const attempt = { outcome, code, signal, timedOut };
-        const interrupted = this.#context.signal.aborted;
-        return [
-          ...results,
-          await running.end({ ...attempt, status: interrupted ? "interrupted" : "failed" }),
-        ];
+        const told = outcome === "unknown" ? "unknown" : "failed";
+        const ended = this.#context.signal.aborted ? "interrupted" : told;
+        return [...results, await running.end({ ...attempt, status: ended })];
       }
       default:
         return results;

@@ -105,6 +105,8 @@ class ParcelReader {
   #overdue = false;
   #orphanTimer: ReturnType<typeof setTimeout> | undefined;
   #isOrphaned = false;
+  /** The orphans were not waited for. */
+  #isCutOff = false;
   /** Streams that have not ended. */
   #listening = 2;
   /** The stream that has come to a mark, and waits for the other one. */
@@ -141,7 +143,11 @@ class ParcelReader {
   orphaned(): void {
     this.#isOrphaned = true;
     clearTimeout(this.#orphanTimer);
-    if (this.#listening > 0) this.#orphanTimer = setTimeout(() => this.#stop.abort(), orphanedMs);
+    if (this.#listening === 0) return;
+    this.#orphanTimer = setTimeout(() => {
+      this.#isCutOff = true;
+      this.#stop.abort();
+    }, orphanedMs);
   }
 
   /** False where nothing of this stream matters any more. */
@@ -255,7 +261,9 @@ class ParcelReader {
       };
     }
     if (!this.#heard) return { results, how: "unable", status };
-    return { results, how: "ended", running, status };
+    // What became of the step itself, nobody saw.
+    const unknown = { code: null, signal: null, success: false, outcome: "unknown" } as const;
+    return { results, how: "ended", running, status: this.#isCutOff ? unknown : status };
   }
 }
 
