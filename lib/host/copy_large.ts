@@ -186,11 +186,15 @@ async function readUpTo(file: Deno.FsFile, from: number, to: number, hash: Hash)
   }
 }
 
-/** A new part, or the one that is there, with its size. */
+/**
+ * A new part, or the one that is there, with its size. Another copy of the same file may give it its name between two
+ * looks at it: then it is looked at anew.
+ */
 async function openPart(
   run: CopyRun,
   sftp: SftpClient,
   part: string,
+  looks = 4,
 ): Promise<{ readonly handle: SftpHandle; readonly bytes: number }> {
   const { signal } = run;
   try {
@@ -201,11 +205,20 @@ async function openPart(
       stat(sftp, part, false, { signal }).catch(() => undefined),
       stat(sftp, ".", true, { signal }).catch(() => undefined),
     ]);
-    if (there === undefined) throw error;
     // In a directory that others may write to, a file of that name could be theirs, or lead elsewhere.
-    const ours = fileKind(there) === "file" && there.uid !== undefined && there.uid === home?.uid;
-    if (ours) return { handle: await openToWrite(sftp, part, { signal }), bytes: there.size ?? 0 };
-    throw error;
+    const ours = there !== undefined && fileKind(there) === "file" && there.uid !== undefined &&
+      there.uid === home?.uid;
+    // OpenSSH says no more than "failure" of a name that is taken.
+    if (!ours && (there !== undefined || error.code !== "remote-failed")) throw error;
+    if (ours) {
+      try {
+        return { handle: await openToWrite(sftp, part, { signal }), bytes: there.size ?? 0 };
+      } catch (gone) {
+        if (!isStatus(gone) || gone.code !== "missing") throw gone;
+      }
+    }
+    if (looks === 1) throw error;
+    return await openPart(run, sftp, part, looks - 1);
   }
 }
 

@@ -31,7 +31,7 @@ function assertPrivate(world: KeeperWorld, r: { stdout: string; stderr: string }
 Deno.test("a program without permission to run the keeper connects by itself and says so in one line", async () => {
   await using world = await KeeperWorld.make();
   const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-sys"];
-  assertPrivate(world, await runProgram(world, flags), /Cannot start the keeper: .*run access/);
+  assertPrivate(world, await runProgram(world, flags), /Cannot start the keeper: .*without --allow-run/);
 });
 
 Deno.test("a program that may not even ask who it is connects by itself and says so in one line", async () => {
