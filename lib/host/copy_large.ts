@@ -143,7 +143,10 @@ export async function copyLargeFile(
       return;
     }
     await together(...flight);
-    const there = whole && await remoteHashOf(run, peer, part, before.size);
+    // Another copy of the same file may have given the part its name meanwhile.
+    const there = whole &&
+      (await remoteHashOf(run, peer, part, before.size) ??
+        await remoteHashOf(run, peer, target, before.size));
     if (there !== undefined && there !== whole!.digest("hex")) {
       await remove(sftp, part, { signal });
       part = undefined;

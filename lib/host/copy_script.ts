@@ -130,6 +130,6 @@ export const PULL = [
 /** Gives the files that are named, as `PULL` does. Words: the directory. */
 export const TAKE = `cd "$1" || exit 1; ${SKIP_LINE}; exec xargs -0 tar -cf -`;
 
-/** Prints the SHA-256 of a file's beginning. Words: its path, bytes. */
+/** Prints the SHA-256 of a file's beginning, nothing where there is none. Words: its path, bytes. */
 export const HASH_HEAD = "if command -v sha256sum >/dev/null; then h=sha256sum; " +
-  'elif command -v shasum >/dev/null; then h="shasum -a 256"; else h="sha256 -r"; fi; head -c "$2" "$1" | $h; echo ///';
+  'elif command -v shasum >/dev/null; then h="shasum -a 256"; else h="sha256 -r"; fi; { head -c "$2" | $h; } <"$1"; echo ///';
