@@ -1,6 +1,6 @@
 // @ts-self-types="./warm_exec.ts"
 // Made by `deno task bundle` of lib/cli/warm_exec.ts and all that it imports. Do not edit: change those, and make it anew.
-// sources: 06eb6c0f541291cc8909338ec8cf39155efb74a2954f12ee86a3eb5705a6d220
+// sources: 27ff62e1b8d6f356ee364e39993807ed961edf8d3126b1f16ce53ec9d10bc7a1
 // lib/base/errors.ts
 function formatParts(parts) {
   const head = [
@@ -2516,10 +2516,10 @@ var LocalAccount = class _LocalAccount {
 };
 var passwd = new FileMemory(readPasswd);
 function passwdEntries() {
-  return passwd.get("/etc/passwd");
+  return passwd.get("/etc/passwd").catch(() => []);
 }
 async function readPasswd(path) {
-  const text = await Deno.readTextFile(path).catch(() => "");
+  const text = await Deno.readTextFile(path);
   return text.split("\n").map((line) => line.split(":")).filter((fields) => fields.length >= 6).map(([name, , uid, , , home]) => ({
     name,
     uid: Number(uid),

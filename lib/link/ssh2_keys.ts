@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-explicit-any -- the boundary to ssh2
 import { Buffer } from "node:buffer";
 import { FileMemory } from "../target/file_memory.ts";
-import { isEncrypted, readSmall } from "../target/identity_file.ts";
+import { isEncrypted, readIfSmall } from "../target/identity_file.ts";
 import { ownUid } from "../target/local_account.ts";
 import { keyTypeOf } from "../target/public_key.ts";
 import type { AgentKey } from "../target/identities.ts";
@@ -44,14 +44,17 @@ let keyFiles: FileMemory<KeyFile> | undefined;
 export function readKeyFile(ssh2: any, path: string): Promise<KeyFile> {
   const options = { keepMs: KEPT_MS, absent: { made: { state: "missing" } as const } };
   keyFiles ??= new FileMemory<KeyFile>((path) => readKeyFileNow(ssh2, path), options);
-  return keyFiles.get(path);
+  // Not remembered: it may have been for want of a file descriptor.
+  return keyFiles.get(path).catch(() => ({ state: "unusable", why: CANNOT_BE_READ }));
 }
+
+const CANNOT_BE_READ = "it cannot be read";
 
 async function readKeyFileNow(ssh2: any, path: string): Promise<KeyFile> {
   const info = await Deno.stat(path).catch(() => undefined);
   if (info === undefined) return { state: "missing" };
-  const text = await readSmall(path);
-  if (text === undefined) return { state: "unusable", why: "it cannot be read" };
+  const text = await readIfSmall(path);
+  if (text === undefined) return { state: "unusable", why: CANNOT_BE_READ };
   if (!/PRIVATE KEY-----|^PuTTY-User-Key-File-/m.test(text)) {
     return { state: "unusable", why: "it holds no private key, and the agent has none for it" };
   }

@@ -17,16 +17,18 @@ const MAX_BYTES = 1024 ** 2;
  * where neither tells.
  */
 export async function publicKeyOf(path: string): Promise<PublicKey | undefined> {
-  return await publicKeys.get(path) ?? await publicLines.get(`${path}.pub`);
+  const unreadable = () => undefined;
+  return await publicKeys.get(path).catch(unreadable) ??
+    await publicLines.get(`${path}.pub`).catch(unreadable);
 }
 
 /** Public halves alone: nothing secret is remembered. */
 const publicKeys = new FileMemory<PublicKey | undefined>(async (path) => {
-  const text = await readSmall(path);
+  const text = await readIfSmall(path);
   return text === undefined ? undefined : publicKeyInside(text) ?? publicKeyOnLine(text);
 }, { absent: { made: undefined } });
 const publicLines = new FileMemory<PublicKey | undefined>(async (path) => {
-  const text = await readSmall(path);
+  const text = await readIfSmall(path);
   return text === undefined ? undefined : publicKeyOnLine(text);
 }, { absent: { made: undefined } });
 
@@ -71,13 +73,8 @@ function openEnvelope(text: string): { cipher: string; blob: Uint8Array } | unde
   }
 }
 
-/** A file's text; undefined where it is missing, unreadable or far too large. */
-export async function readSmall(path: string): Promise<string | undefined> {
-  try {
-    const { size, isFile } = await Deno.stat(path);
-    if (!isFile || size > MAX_BYTES) return undefined;
-    return await Deno.readTextFile(path);
-  } catch {
-    return undefined;
-  }
+/** A file's text; undefined where it is no file or far too large. Throws where it cannot be read. */
+export async function readIfSmall(path: string): Promise<string | undefined> {
+  const { size, isFile } = await Deno.stat(path);
+  return isFile && size <= MAX_BYTES ? await Deno.readTextFile(path) : undefined;
 }

@@ -70,15 +70,18 @@ export class KnownHostsFile {
   }
 }
 
+const nobody = new KnownHostsFile([]);
 const files = new FileMemory<KnownHostsFile>(
-  // A file that is unreadable knows nobody, as one that is missing: the key then is unknown, never accepted.
-  async (path) => new KnownHostsFile(readKnownHosts(await Deno.readTextFile(path).catch(() => ""), path)),
-  { absent: { made: new KnownHostsFile([]) } },
+  async (path) => new KnownHostsFile(readKnownHosts(await Deno.readTextFile(path), path)),
+  { absent: { made: nobody } },
 );
 
-/** A known_hosts file as it is now; taken apart once, however many hosts ask. */
+/**
+ * A known_hosts file as it is now; taken apart once, however many hosts ask. One that is unreadable knows nobody, as for
+ * ssh; and is read again the next time: it may have been for want of a file descriptor.
+ */
 export function knownHostsFile(path: string): Promise<KnownHostsFile> {
-  return files.get(path);
+  return files.get(path).catch(() => nobody);
 }
 
 /** Whether a line is about the host: `name`, `[name]:port`, or an alias, in lower case. */

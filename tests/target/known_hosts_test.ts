@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } fr
 import { fc } from "fast-check";
 import { HostKeyError } from "../../lib/base/errors.ts";
 import { checkHostKey, hostKeyAlgorithms } from "../../lib/target/known_hosts.ts";
-import { readKnownHosts } from "../../lib/target/known_hosts_file.ts";
+import { knownHostsFile, readKnownHosts } from "../../lib/target/known_hosts_file.ts";
 import { noPrompter, type Prompter } from "../../lib/target/prompter.ts";
 import { fingerprint, rsaBits } from "../../lib/target/public_key.ts";
 import { resolveTarget } from "../../lib/target/resolve.ts";
@@ -311,4 +311,19 @@ Deno.test("a hostile known_hosts throws nothing but HostKeyError and accepts nob
     }),
     { numRuns: 100 },
   );
+});
+
+Deno.test("a known_hosts file that could not be read once, for want of a file descriptor, is read the next time", async () => {
+  // One that has been as it is for long, so that what is made of it is remembered.
+  const path = new URL("../../LICENSE", import.meta.url).pathname;
+  const { readTextFile } = Deno;
+  const key = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+  try {
+    Deno.readTextFile = () => Promise.reject(new Error("Too many open files (os error 24)"));
+    assertEquals((await knownHostsFile(path)).about("web"), []);
+    Deno.readTextFile = () => Promise.resolve(`web ssh-ed25519 ${key}\n`);
+    assertEquals((await knownHostsFile(path)).about("web").length, 1);
+  } finally {
+    Deno.readTextFile = readTextFile;
+  }
 });
