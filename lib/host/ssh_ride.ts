@@ -1,4 +1,6 @@
 import type { Connection } from "../channel/connection.ts";
+import { identityKey } from "../master/identity.ts";
+import type { MasterInfo } from "../master/master.ts";
 import type { Target, TargetOptions } from "../target/target.ts";
 
 /** Files from here on are moved by the installed `ssh` where it can: for smaller ones its start is not worth it. */
@@ -41,17 +43,33 @@ export async function findRide(
     import("../master/named_master.ts"),
     import("../master/openssh_master.ts"),
   ]);
-  const { environment, host, user, port } = target;
+  const { environment } = target;
   const ssh = await findSsh(environment);
   if (ssh === undefined) return undefined;
-  const named = openSsh || target.controlPath === undefined
-    ? []
-    : [target.controlPath, ...target.controlPathAlternatives];
   for (const master of await listMasters({ environment })) {
-    const { controlPath, pid, kind } = master;
-    if (kind !== "openssh" || master.host !== host || master.user !== user || master.port !== port) continue;
-    const asked = openSsh ? /\/ssh-o[^/]*$/.test(controlPath) : named.includes(controlPath);
-    if (asked && await pidOfMaster(controlPath) === pid) return { ssh, controlPath, environment };
+    const { controlPath, pid } = master;
+    if (!await isMasterOf(master, target, openSsh !== undefined)) continue;
+    if (await pidOfMaster(controlPath) === pid) return { ssh, controlPath, environment };
   }
   return undefined;
+}
+
+/**
+ * Whether it is the OpenSSH master that is ridden for a target: at its ControlPath, or the one that Carpool had made for
+ * this very identity. Host, port and user are not enough: another machine may go by them behind another jump host.
+ */
+export async function isMasterOf(
+  { kind, host, user, port, controlPath }: Pick<
+    MasterInfo,
+    "kind" | "host" | "user" | "port" | "controlPath"
+  >,
+  target: Target,
+  made: boolean,
+): Promise<boolean> {
+  if (kind !== "openssh" || host !== target.host || user !== target.user || port !== target.port) {
+    return false;
+  }
+  if (made) return controlPath.endsWith(`/ssh-o${await identityKey(target)}`);
+  return target.controlPath !== undefined &&
+    [target.controlPath, ...target.controlPathAlternatives].includes(controlPath);
 }
