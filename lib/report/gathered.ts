@@ -10,7 +10,8 @@ const MOST_CHARACTERS = 64 * 1024;
 /**
  * A reporter that writes to `sink` in few large pieces: a run over many hosts tells thousands of lines, and each would be
  * a system call and a turn of whoever reads them. Whoever takes the terminal meanwhile finds everything written that was
- * told before; an error of the sink is thrown where something is told next, or at the end.
+ * told before, and so does whoever ends the program at once; an error of the sink is thrown where something is told next,
+ * or at the end.
  */
 export function gathered(
   sink: Sink,
@@ -20,10 +21,13 @@ export function gathered(
   const gathering = new Gathering(sink, gatherMs);
   const reporter = make(gathering.write);
   const place = occupyTerminal({ suspend: () => gathering.flush(), resume() {} });
+  const leave = () => gathering.flush(); // a second Ctrl-C does not wait
+  addEventListener("unload", leave);
   return {
     event: (event) => reporter.event(event),
     close() {
       place[Symbol.dispose]();
+      removeEventListener("unload", leave);
       try {
         reporter.close?.();
       } finally {

@@ -77,3 +77,20 @@ Deno.test("an error of the place where it is written is thrown where something i
   assertThrows(() => reporter.event(event("b")), Error, "broken pipe");
   reporter.close?.();
 });
+
+Deno.test("what was told is written when the program is ended at once", async () => {
+  const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+  const program = `
+    import { gathered } from ${module("../../lib/report/gathered.ts")};
+    import { jsonLines } from ${module("../../lib/report/json_lines.ts")};
+    import { write } from ${module("../../lib/cli/write.ts")};
+    const reporter = gathered(write, jsonLines, { gatherMs: 2 ** 30 });
+    reporter.event({ type: "host-start", atMs: 1, host: "a" });
+    Deno.exit(130);`;
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", "--no-config", program],
+    stderr: "inherit",
+  }).output();
+  const said = new TextDecoder().decode(stdout);
+  assertEquals([code, said && JSON.parse(said).host], [130, "a"]);
+});
