@@ -1,3 +1,4 @@
+import { concat } from "../base/bytes.ts";
 import { CopyError } from "../base/errors.ts";
 import { systemWhy } from "../base/system_why.ts";
 
@@ -19,11 +20,14 @@ export class LocalInput implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
   readonly #modifiedMs: number | undefined;
+  /** All of what does not tell its size. */
+  readonly #held: Uint8Array | undefined;
 
-  private constructor(path: string, file: Deno.FsFile, info: Deno.FileInfo) {
+  private constructor(path: string, file: Deno.FsFile, info: Deno.FileInfo, held: Uint8Array | undefined) {
     this.#path = path;
     this.#file = file;
-    this.size = info.size;
+    this.#held = held;
+    this.size = held?.length ?? info.size;
     this.mode = info.mode;
     this.#modifiedMs = info.mtime?.getTime();
   }
@@ -36,7 +40,9 @@ export class LocalInput implements Disposable {
       const info = await file.stat();
       // Opening a directory succeeds, reading it does not.
       if (info.isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
-      return new LocalInput(path, file, info);
+      // The command is told how much will come: fifos, devices and files of /proc say 0, and have more.
+      const held = info.isFile && info.size > 0 ? undefined : await readWhole(file);
+      return new LocalInput(path, file, info, held);
     } catch (cause) {
       file?.close();
       throw failed(path, systemWhy(cause), cause);
@@ -45,6 +51,10 @@ export class LocalInput implements Disposable {
 
   /** Its bytes, piece by piece; never rejects. */
   async *read(): AsyncGenerator<Uint8Array> {
+    if (this.#held !== undefined) {
+      if (this.#held.length > 0) yield this.#held;
+      return;
+    }
     try {
       for (let left = this.size; left > 0;) {
         const piece = new Uint8Array(Math.min(left, READ_BYTES));
@@ -68,6 +78,16 @@ export class LocalInput implements Disposable {
 
   [Symbol.dispose](): void {
     this.#file.close();
+  }
+}
+
+async function readWhole(file: Deno.FsFile): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (;;) {
+    const piece = new Uint8Array(READ_BYTES);
+    const length = await file.read(piece);
+    if (length === null) return concat(pieces);
+    pieces.push(piece.subarray(0, length));
   }
 }
 

@@ -4,6 +4,7 @@ import { CopyError } from "../../lib/base/errors.ts";
 import type { JobProcess } from "../../lib/job/job_host.ts";
 import { LocalInput } from "../../lib/job/local_input.ts";
 import { runCommand } from "../../lib/job/remote_command.ts";
+import { run } from "../support/run.ts";
 import { FakeHost } from "./fake_host.ts";
 
 const BYTES = 3 * 1024 * 1024 + 17;
@@ -105,4 +106,24 @@ Deno.test("what cannot be read is said before anything is asked of the host", as
   assertEquals(missing.message, "Cannot read the local file: /no/such/file: no such file or directory");
   const directory = await assertRejects(() => LocalInput.open("/"), CopyError);
   assertEquals(directory.message, "Cannot read the local file: /: it is a directory");
+});
+
+Deno.test("what does not tell its size arrives whole: a fifo; and an empty file is empty", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const fifo = `${directory}/fifo`;
+    await run("mkfifo", [fifo]);
+    await Deno.writeTextFile(`${directory}/empty`, "");
+    for (const [path, text] of [[fifo, "from a fifo"], [`${directory}/empty`, ""]]) {
+      const writing = text === "" ? undefined : Deno.writeTextFile(path, text);
+      using input = await LocalInput.open(path);
+      assertEquals(input.size, text.length);
+      const pieces = await Array.fromAsync(input.read());
+      assertEquals(await new Blob(pieces as BlobPart[]).text(), text);
+      assertEquals(input.failure, undefined);
+      await writing;
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
