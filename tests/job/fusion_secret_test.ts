@@ -68,6 +68,25 @@ for (const login of ["dash", "bash", "fish"] satisfies ShellName[]) {
   });
 }
 
+Deno.test("what is in a file that is not everybody's is in no process list, though it travels with the steps", async () => {
+  await using world = await FusionWorld.make();
+  const path = await Deno.makeTempFile(); // mode 0600
+  try {
+    await Deno.writeTextFile(path, SECRET);
+    const others = Array.from({ length: 7 }, () => ({ exec: "sleep 0.1" }));
+    const seen = await seenDuring(async () => {
+      const job = { steps: [{ copy: path, to: "key" }, ...others] };
+      const { sessions, value } = await world.sessionsOf(() => world.run(job));
+      assertEquals([value.result.status, sessions], ["ok", 1]);
+    });
+    assertStringIncludes(seen, "sshd");
+    assert(!seen.includes(btoa(SECRET)), "the contents were seen");
+    assertEquals(await Deno.readTextFile(`${world.sshd.home}/key`), SECRET);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("a secret step does not go into an exec request when it is alone, either", async () => {
   await using world = await FusionWorld.make();
   const seen = await seenDuring(async () => {

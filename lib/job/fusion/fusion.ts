@@ -116,7 +116,8 @@ export class Fusion implements AsyncDisposable {
         ? await readSmallCopy(action)
         : undefined;
       if (action.kind === "copy" && action.skip === undefined && copy === undefined) break;
-      const traveller = { action, secret: this.#isSecret(action), ...(copy ? { copy } : {}) };
+      const secret = this.#isSecret(action) || copy?.isPrivate === true;
+      const traveller = { action, secret, ...(copy ? { copy } : {}) };
       text += copy?.text.length ?? (action.kind === "exec" ? action.command.length : 0);
       travellers.push(traveller);
     }

@@ -12,6 +12,8 @@ const maxNameBytes = 200;
 /** A small file that is ready to travel in a script. */
 export interface SmallCopy {
   readonly bytes: number;
+  /** Not everybody may read it, here or there: no process list may show it. */
+  readonly isPrivate: boolean;
   /** `cqcopy` of driver_text.ts with its arguments and its input. */
   readonly text: string;
 }
@@ -53,7 +55,8 @@ export async function readSmallCopy(action: PlannedCopy): Promise<SmallCopy | un
     posixQuote(`${content.length} ${seconds}`),
   ];
   const lines = content.toBase64().replace(/.{76}/g, "$&\n");
-  return { bytes: content.length, text: `cqcopy ${words.join(" ")} <<'.'\n${lines}\n.` };
+  const isPrivate = ((info.mode ?? 0o644) & mode & 0o004) === 0;
+  return { bytes: content.length, isPrivate, text: `cqcopy ${words.join(" ")} <<'.'\n${lines}\n.` };
 }
 
 /** Where SFTP would put it: under the home, where it begins, unless it begins with `/`. */
