@@ -110,6 +110,7 @@ export class CopyChannels {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    this.#allGiven.abort(); // no login is waited for before it is told
     this.#wake();
   }
 

@@ -17,6 +17,8 @@ import { close, fileKind, fstat, isStatus, openFile, type SftpHandle, stat } fro
 
 /** A file that says it is empty and is not (those of /proc) is read to its end, which must come before this. */
 const MAX_UNSIZED_BYTES = 64 * 1024 * 1024;
+/** So much of the end of what `ssh` has fetched is compared with what was opened. */
+const COMPARED_BYTES = 64 * 1024;
 /** To see that an empty file is empty, little is asked for: many of them are to go together. */
 const UNSIZED_READ_BYTES = 4096;
 
@@ -108,7 +110,7 @@ async function receive(
       const came = await pullBySsh(run, ride, {
         ...{ relative, local: temporary, remote, size, start, onLook, flush: () => open.sync() },
       });
-      got = await rightBytes(run, sftp, handle, source, { came, size, start });
+      got = await rightBytes(run, sftp, handle, source, { local: temporary, came, size, start });
       if (got < came) await file.truncate(got);
       await file.seek(got, Deno.SeekMode.Start);
       reads.end();
@@ -148,14 +150,20 @@ async function receive(
 
 /**
  * How much of what `ssh` has fetched is the beginning of the file that was opened. `ssh` has opened it by its name, which
- * another file may have taken meanwhile; and what a start-up file there has printed would stand before it.
+ * another file may have taken meanwhile; what a start-up file there has printed would stand before it; and whatever ran
+ * there in place of our script, its bytes are not taken for the file's: the last of them are compared.
  */
 async function rightBytes(
   run: CopyRun,
   sftp: SftpClient,
   handle: SftpHandle,
   source: RemoteEntry,
-  { came, size, start }: { readonly came: number; readonly size: number; readonly start: number },
+  { local, came, size, start }: {
+    readonly local: string;
+    readonly came: number;
+    readonly size: number;
+    readonly start: number;
+  },
 ): Promise<number> {
   const { signal } = run;
   const [opened, named] = await Promise.all([
@@ -164,7 +172,13 @@ async function rightBytes(
   ]);
   const same = named?.size === opened.size && named?.mtime === opened.mtime;
   const grown = came > size && (opened.size ?? 0) > size;
-  return same && (came <= size || grown) ? Math.min(came, size) : start;
+  if (!same || !(came <= size || grown)) return start;
+  const right = Math.min(came, size);
+  const tail = new Uint8Array(Math.min(COMPARED_BYTES, right - start));
+  using file = await Deno.open(local);
+  await file.seek(right - tail.length, Deno.SeekMode.Start);
+  await readFully(file, tail);
+  return await endsWith(run, sftp, handle, right, tail) ? right : start;
 }
 
 /** Takes a part that an earlier fetch has left; whether there was one. */

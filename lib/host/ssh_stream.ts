@@ -60,7 +60,13 @@ export async function streamBySsh(ride: SshRide, stream: SshStream, signal: Abor
     if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }
-  const abort = () => child.kill("SIGTERM");
+  const abort = () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // it has ended, and nobody has been told yet
+    }
+  };
   signal.addEventListener("abort", abort, { once: true });
   const { success } = await child.status;
   signal.removeEventListener("abort", abort);

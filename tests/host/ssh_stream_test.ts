@@ -248,6 +248,26 @@ Deno.test("what a start-up file prints is no part of a fetched file", async () =
   }
 });
 
+Deno.test("what something else gives in place of a file is not taken for it, though it has its size", async () => {
+  const shell = await Deno.makeTempFile();
+  await Deno.writeTextFile(
+    shell,
+    `#!/bin/sh\ncase "$2" in *"exit 67; exec cat"*) exec head -c ${
+      70 * MiB
+    } /dev/zero;; esac\nexec /bin/sh "$@"\n`,
+  );
+  await Deno.chmod(shell, 0o755);
+  try {
+    await using world = await riding({ loginShell: shell });
+    const { dir, host, home } = world;
+    await writeLarge(`${home}/big`, 70 * MiB);
+    await host.fetch("big", `${dir}/big`);
+    assert(await same(`${home}/big`, `${dir}/big`));
+  } finally {
+    await Deno.remove(shell);
+  }
+});
+
 Deno.test("an account that has SFTP alone never gets a file as if it were requests", async () => {
   const { openssh } = await import("../support/openssh.ts");
   const { sftpServer } = await openssh();
