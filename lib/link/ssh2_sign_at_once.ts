@@ -30,7 +30,16 @@ export function signAtOnce(
     }
     const hash = typeof algorithm === "string" ? HASHES[algorithm] : undefined;
     const signed = (data: Uint8Array, done: (signature: Uint8Array) => void) => {
-      later(() => done(Buffer.from(key.sign(data, hash))));
+      later(() => {
+        let signature: Uint8Array;
+        try {
+          signature = key.sign(data, hash);
+        } catch {
+          // It cannot (an RSA key too short for the hash): asked about as ever, it is passed over when it is wanted.
+          return void authPK.call(protocol, user, publicKey, algorithm);
+        }
+        done(Buffer.from(signature));
+      });
     };
     return authPK.call(protocol, user, publicKey, algorithm, signed);
   };
