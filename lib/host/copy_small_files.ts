@@ -78,7 +78,8 @@ export class SmallFiles {
   }
 
   #start(): void {
-    this.#ahead ??= this.#readAhead().finally(() => this.#ahead = undefined);
+    // What goes wrong, whoever takes the file meets.
+    this.#ahead ??= this.#readAhead().catch(() => {}).finally(() => this.#ahead = undefined);
   }
 
   get #mayRead(): boolean {
@@ -100,6 +101,7 @@ export class SmallFiles {
         this.#active--;
         this.#start();
       });
+      reading.catch(() => {});
       this.#read.set(file, reading);
     }
   }
@@ -119,7 +121,6 @@ export class SmallFiles {
     });
   }
 
-  /** Never rejects. */
   async #late(entry: LocalEntry): Promise<Packed> {
     try {
       using file = await Deno.open(entry.path);

@@ -139,3 +139,22 @@ Deno.test("what was read ahead of files that are not wanted is forgotten, and th
     assert("block" in taken && taken.block[HEADER.length] === at + 30);
   }
 });
+
+Deno.test("a fault while files are read ahead is met by whoever takes the file, not by the whole program", async () => {
+  await using dir = await tempDir();
+  await Deno.writeTextFile(`${dir.path}/f`, "text");
+  for (const lookMs of [0.01, 100]) {
+    const turn = turnOf(lookMs);
+    for (let at = 0; at < 10; at++) turn.look(() => {});
+    const { files } = await readLocalTree(dir.path, () => {}, new AbortController().signal);
+    const fault = new RangeError("no memory");
+    const packer = new SmallFiles(() => {
+      throw fault;
+    }, turn);
+    packer.expect(files);
+    await turn.rest();
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a rejection that nobody handles would have ended us
+    const met = await (async () => await packer.take(files[0]))().catch((error) => error);
+    assertEquals(met, fault);
+  }
+});
