@@ -1,3 +1,4 @@
+import { MasterError } from "../base/errors.ts";
 import type { Connection } from "../channel/connection.ts";
 import { identityKey } from "../master/identity.ts";
 import type { MasterInfo } from "../master/master.ts";
@@ -32,7 +33,8 @@ export function rideOn(connection: Connection): SshRide | undefined {
 /**
  * The ride on the very master that the keeper rides for a target: OpenSSH's, at the target's ControlPath or where
  * Carpool had it made. Who answers at the socket must be the process that the keeper's connection goes through: at the
- * path of a master that was told to stop there may be another by now, logged in as somebody else.
+ * path of a master that was told to stop there may be another by now, logged in as somebody else. Undefined, too, where
+ * that cannot be asked: a socket that this program may not open, a keeper in another place that hangs.
  */
 export async function findRide(
   target: Target,
@@ -46,10 +48,14 @@ export async function findRide(
   const { environment } = target;
   const ssh = await findSsh(environment);
   if (ssh === undefined) return undefined;
-  for (const master of await listMasters({ environment })) {
-    const { controlPath, pid } = master;
-    if (!await isMasterOf(master, target, openSsh !== undefined)) continue;
-    if (await pidOfMaster(controlPath) === pid) return { ssh, controlPath, environment };
+  try {
+    for (const master of await listMasters({ environment })) {
+      const { controlPath, pid } = master;
+      if (!await isMasterOf(master, target, openSsh !== undefined)) continue;
+      if (await pidOfMaster(controlPath) === pid) return { ssh, controlPath, environment };
+    }
+  } catch (error) {
+    if (!(error instanceof MasterError)) throw error;
   }
   return undefined;
 }

@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { isMasterOf } from "../../lib/host/ssh_ride.ts";
+import { findRide, isMasterOf } from "../../lib/host/ssh_ride.ts";
 import { identityKey } from "../../lib/master/identity.ts";
+import { places } from "../../lib/master/places.ts";
 import { resolveTarget } from "../../lib/target/resolve.ts";
 import type { Target, TargetOptions } from "../../lib/target/target.ts";
+import { TempHome } from "../support/temp_home.ts";
 
 const resolved = (options: TargetOptions = {}) =>
   resolveTarget("me@web", {
@@ -33,4 +35,18 @@ Deno.test("a file rides the master at the ControlPath that was named, and no oth
   assertEquals(await isMasterOf({ ...at(target, "/tmp/mux"), user: "other" }, target, false), false);
   const plain = await resolved();
   assertEquals(await isMasterOf(at(plain, "/tmp/mux"), plain, false), false);
+});
+
+Deno.test("where masters cannot be asked for, a file goes another way", async () => {
+  await using home = await TempHome.make();
+  const environment = { HOME: home.path, USER: "caller", PATH: home.path };
+  await home.write("ssh", "#!/bin/sh\n");
+  await Deno.chmod(`${home.path}/ssh`, 0o755);
+  const [place] = await places(environment);
+  await Deno.mkdir(place.directory, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(place.keeperSocket, "no socket");
+  assertEquals(
+    await findRide(await resolved({ environment, controlPath: "/tmp/mux" }), undefined),
+    undefined,
+  );
 });
