@@ -11,9 +11,9 @@ export const DEFAULT_LANES = 4;
 /** While commands wait, it is looked this often whether another lane would pay. */
 const LOOK_MS = 15;
 
-/** A handshake takes about so many round trips, and so long for the two ends to compute. */
-const HANDSHAKE_ROUND_TRIPS = 7;
-const HANDSHAKE_MS = 80;
+/** A handshake takes so many round trips (TCP's, and four of a login), and about so long for the two ends to compute. */
+const HANDSHAKE_ROUND_TRIPS = 5;
+const HANDSHAKE_MS = 60;
 
 export interface LanesOptions {
   /**
