@@ -51,11 +51,11 @@ export function attach(world: World, rttMs = 0): Workload {
         },
       },
       {
-        name: "carpool exec, without deno.json",
+        name: "carpool exec, with the checkout's deno.json",
         measure: () =>
           world.processes(
             processes,
-            world.carpoolByUrl("exec", "-F", world.configFile, host, "--", "true"),
+            world.carpoolInCheckout("exec", "-F", world.configFile, host, "--", "true"),
           ),
       },
       { name: EMPTY, floor: true, measure: () => world.processes(10, emptyProgram) },

@@ -5,7 +5,7 @@ import type { World } from "../world/world.ts";
 const EMPTY = new URL("../contenders/empty.ts", import.meta.url).pathname;
 
 /** The words of a Deno program that does nothing, started as the command is. */
-export const emptyProgram = [Deno.execPath(), ...CARPOOL_FLAGS, EMPTY];
+export const emptyProgram = [Deno.execPath(), ...CARPOOL_FLAGS, "--no-config", EMPTY];
 
 /** What it takes before the command does anything. */
 export function startUp(world: World): Workload {
@@ -18,7 +18,7 @@ export function startUp(world: World): Workload {
       { name: "empty Deno program", measure: () => world.processes(10, emptyProgram) },
       { name: "carpool --help", measure: () => world.processes(10, world.carpool("--help")) },
       {
-        name: "carpool --help, without deno.json",
+        name: "carpool --help, by the URL of mod.ts",
         measure: () => world.processes(10, world.carpoolByModule("--help")),
       },
       {
@@ -29,7 +29,7 @@ export function startUp(world: World): Workload {
     promises: [
       { contender: "carpool --help", against: "empty Deno program", atMost: 2, source: "issue 2" },
       {
-        contender: "carpool --help, without deno.json",
+        contender: "carpool --help, by the URL of mod.ts",
         against: "empty Deno program",
         atMost: 2,
         source: "issue 2",

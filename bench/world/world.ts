@@ -197,6 +197,11 @@ export class World implements AsyncDisposable {
 
   /** The words of the `carpool` command, as README's alias has them. */
   carpool(...args: readonly string[]): string[] {
+    return [Deno.execPath(), ...CARPOOL_FLAGS, "--no-config", COMMAND, ...args];
+  }
+
+  /** The same with what `deno.json` says, as `deno task carpool` starts it. */
+  carpoolInCheckout(...args: readonly string[]): string[] {
     return [Deno.execPath(), ...CARPOOL_FLAGS, COMMAND, ...args];
   }
 
