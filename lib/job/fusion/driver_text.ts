@@ -10,6 +10,8 @@
  *   would wait; and a mark that is then written to the session itself comes behind all of that step's output.
  * - A mark that cannot be written stops it. So does a `cat` that died of a lost connection: its own shell lets in
  *   whoever waits to open a fifo that nobody will read.
+ * - Whoever removes the fifos holds both ends of all of them meanwhile: a `cat` that waits in `open` is let in, reads its
+ *   end when they are gone, and finds no next one. One that waited for a removed fifo would wait for ever.
  * - What it does is also in a file, for whoever comes back after the connection was lost (recover.ts): a step is noted
  *   there before the file `stop` is looked for, and who comes back makes `stop` before reading.
  * - Its fifos are in memory where the host has /dev/shm: making and removing them in a /tmp on a disk took as long as all
@@ -152,10 +154,11 @@ cqturn() {
   [ ! -e "$cqd/stop" ] || cqa=k
   if [ "$cqa" = k ]; then
     [ -z "$cqU" ] || cqsweep
-    exec rm -rf $cqb $cqd
+    exec rm -rf $cqb $cqd 7<>$cqb/1 8<>$cqb/2 9<>$cqb/3 0<>$cqb/4
   fi
   : >"$cqd/over"
-  if [ $cqb = $cqd ]; then rm -f $cqb/1 $cqb/2 $cqb/3 $cqb/4; else rm -rf $cqb; fi
+  if [ $cqb = $cqd ]; then set -- -f $cqb/1 $cqb/2 $cqb/3 $cqb/4; else set -- -rf $cqb; fi
+  rm "$@" 7<>$cqb/1 8<>$cqb/2 9<>$cqb/3 0<>$cqb/4
   return 0
 }
 `);
