@@ -149,9 +149,16 @@ export class KeeperWorld implements AsyncDisposable {
   }
 }
 
-/** Waits until something holds; only for what sends no event. The test's own deadline is the limit. */
+/** No machine is so slow: what does not hold by then never will, and the test fails instead of waiting for ever. */
+const NEVER_MS = 180_000;
+
+/** Waits until something holds; only for what sends no event. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 20));
+  const givenUpAt = performance.now() + NEVER_MS;
+  while (!await holds()) {
+    if (performance.now() > givenUpAt) throw new Error(`waited in vain for: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** Reads from a keeper's /proc entry, through the shell. */
