@@ -1,8 +1,11 @@
 /** A spare that nobody has used for this long is closed: a server's memory is not ours to keep. */
 export const SPARE_UNUSED_MS = 60_000;
 
-/** After a refusal, spares rest for so long; twice as long after the next. */
-export const SECOND_CHANCE_MS = 30_000;
+/**
+ * After a refusal, spares rest for so long; eight times as long after the next. Many commands that end at once are the
+ * usual cause: for a moment sshd counts them beside the spares that take their place.
+ */
+export const SECOND_CHANCE_MS = 1000;
 
 /** Refusals after which no more are asked for. */
 const CHANCES = 4;
@@ -75,7 +78,10 @@ export class SparePool<T> {
   take(): T | undefined {
     if (this.#ended) return undefined;
     const ready = this.#ready.pop(); // the freshest: the oldest is the one to drop
-    if (ready !== undefined) return ready.spare;
+    if (ready !== undefined) {
+      this.#refusals = 0; // the server does let spares be
+      return ready.spare;
+    }
     const [opening] = this.#opening;
     this.#wanted = Math.min(this.#most, this.#wanted + 1);
     if (opening !== undefined) this.#opening.delete(opening);
@@ -121,7 +127,7 @@ export class SparePool<T> {
   #rest(): void {
     if (this.#ended) return;
     if (!this.#forgives || ++this.#refusals >= CHANCES) return this.end();
-    this.#restsUntil = this.#now() + SECOND_CHANCE_MS * 2 ** (this.#refusals - 1);
+    this.#restsUntil = this.#now() + SECOND_CHANCE_MS * 8 ** (this.#refusals - 1);
     this.#wanted = 1;
   }
 
